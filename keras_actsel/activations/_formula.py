@@ -1,0 +1,64 @@
+"""Formulas as text: read by SymPy in tests and docs, evaluated on tensors by `evaluate` without SymPy."""
+
+import math
+from collections.abc import Mapping
+from functools import cache
+from types import CodeType
+from typing import Any
+
+import keras
+from keras import ops
+
+
+def evaluate(formula: str, x: Any, parameters: Mapping[str, Any]) -> Any:
+    """The value of a formula at the tensor x.
+
+    Args:
+        formula: SymPy text in `x`, the parameters' names, and the functions of `_VOCABULARY`.
+        x: A floating tensor of any shape.
+        parameters: Numbers by name; None stands for infinity, a limit that is not set.
+
+    Returns:
+        A tensor of x's shape and dtype. The arithmetic is done in float32.
+    """
+    wide = ops.cast(x, "float32")
+    values = {key: math.inf if value is None else value for key, value in parameters.items()}
+    # Formulas are written in this package or passed to the decorator by the program itself: code, not input.
+    result = eval(_compiled(formula), {"__builtins__": {}}, {**_VOCABULARY, **values, "x": wide})  # noqa: S307
+    result = ops.broadcast_to(ops.cast(result, "float32"), ops.shape(wide))
+    return ops.cast(result, keras.backend.standardize_dtype(x.dtype))
+
+
+@cache
+def _compiled(formula: str) -> CodeType:
+    return compile(formula, formula, "eval")
+
+
+def _piecewise(*branches: tuple[Any, Any]) -> Any:
+    """SymPy's Piecewise: the value of the first branch whose condition holds; the last condition is True."""
+    *conditional, (result, _) = branches
+    for value, condition in reversed(conditional):
+        result = ops.where(condition, value, result)
+    return result
+
+
+_VOCABULARY: dict[str, Any] = {
+    "Abs": ops.abs,
+    "Max": ops.maximum,
+    "Min": ops.minimum,
+    "Piecewise": _piecewise,
+    "cosh": ops.cosh,
+    "erf": ops.erf,
+    "exp": ops.exp,
+    "log": ops.log,
+    "log_sigmoid": ops.log_sigmoid,
+    "oo": math.inf,
+    "pi": math.pi,
+    "sigmoid": ops.sigmoid,
+    "sign": ops.sign,
+    "softplus": ops.softplus,
+    "sqrt": ops.sqrt,
+    "tanh": ops.tanh,
+    "sin": ops.sin,
+    "cos": ops.cos,
+}

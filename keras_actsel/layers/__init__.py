@@ -1,0 +1,30 @@
+"""Layers: `Activation`, `ActivationMixture`, and a named layer for each entry of the catalogue."""
+
+from typing import Any
+
+import keras
+
+from keras_actsel import activations
+from keras_actsel.layers._activation import Activation
+from keras_actsel.layers._mixture import ActivationMixture
+
+
+def _named_layer(record: activations.ActivationFunction) -> type[Activation]:
+    """The class that binds `Activation` to one entry: `layers.Mish` for `mish`."""
+
+    def __init__(self: Activation, **kwargs: Any) -> None:  # noqa: N807
+        Activation.__init__(self, kwargs.pop("activation", record), **kwargs)
+
+    body = {"__init__": __init__, "__module__": __name__, "__doc__": f"`Activation({record.name!r})`: {record.summary}"}
+    return keras.saving.register_keras_serializable(package="keras_actsel")(
+        type(record.layer_name, (Activation,), body)
+    )
+
+
+_NAMED = {record.layer_name: _named_layer(record) for record in activations.catalogue()}
+globals().update(_NAMED)
+__all__ = ["Activation", "ActivationMixture", *_NAMED]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> type[Activation]:
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}. It has: {', '.join(__all__)}.")
