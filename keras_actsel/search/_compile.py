@@ -1,0 +1,42 @@
+"""Fresh copies of what a model was compiled with: each trial has an optimizer and metrics of its own."""
+
+from typing import Any
+
+import keras
+
+
+def fresh_compile_arguments(model: keras.Model) -> dict[str, Any]:
+    """Arguments for `compile` that equal those of a compiled model and share no state with them.
+
+    The optimizer is new and at step 0 of its schedule. Losses, which hold no state, are the same objects; so are
+    functions and closures.
+    """
+    # `get_compile_config()` is public, but turns closures into names that nothing can turn back.
+    arguments = dict(model._compile_config.config)
+    arguments["optimizer"] = _fresh_optimizer(arguments["optimizer"])
+    for key in ("metrics", "weighted_metrics"):
+        arguments[key] = _mapped(_fresh_metric, arguments[key])
+    return arguments
+
+
+def _fresh_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    # A schedule of the user's own need not be registered: it is told by its class.
+    schedule = type(getattr(optimizer, "_learning_rate", None))
+    with keras.saving.custom_object_scope({schedule.__name__: schedule}):
+        return type(optimizer).from_config(optimizer.get_config())
+
+
+def _fresh_metric(metric: Any) -> Any:
+    if not isinstance(metric, keras.metrics.Metric):
+        return metric  # a name or a function: Keras makes an object of it at each compile
+    if type(metric) is keras.metrics.MeanMetricWrapper:
+        # Its config would turn the function into text; a closure does not come back from that.
+        return keras.metrics.MeanMetricWrapper(metric._fn, name=metric.name, dtype=metric.dtype, **metric._fn_kwargs)
+    return type(metric).from_config(metric.get_config())
+
+
+def _mapped(function: Any, tree: Any) -> Any:
+    """The function applied to each leaf of nested lists, tuples and dicts."""
+    if isinstance(tree, dict):
+        return {key: _mapped(function, value) for key, value in tree.items()}
+    return [_mapped(function, value) for value in tree] if isinstance(tree, (list, tuple)) else function(tree)

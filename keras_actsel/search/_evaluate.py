@@ -1,0 +1,109 @@
+"""The only place that trains: a request becomes a trial."""
+
+import gc
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_actsel.results import Trial, TrialError
+from keras_actsel.search._candidates import ModelSource
+from keras_actsel.search._data import Data
+from keras_actsel.search._objective import Objective
+from keras_actsel.search._random import preserved_randomness, seed_everything
+from keras_actsel.search._strategy import Request
+
+
+class Evaluator:
+    """Trains what is asked for, and keeps the best model of each candidate.
+
+    Args:
+        source: Makes the models.
+        data: What they train and are scored on.
+        objective: What scores them.
+        fit_arguments: Further arguments for `model.fit`.
+        announce: Called with each request before it is trained.
+    """
+
+    def __init__(
+        self,
+        source: ModelSource,
+        data: Data,
+        objective: Objective,
+        fit_arguments: dict[str, Any],
+        announce: Callable[[Request], None] = lambda request: None,  # noqa: ARG005
+    ) -> None:
+        self.source, self.data, self.objective = source, data, objective
+        self.fit_arguments, self.announce = fit_arguments, announce
+        self.trials: list[Trial] = []
+        self._models: dict[str, tuple[float, keras.Model]] = {}
+
+    def run(self, requests: list[Request]) -> list[Trial]:
+        """Train each request in turn.
+
+        Raises:
+            TrialError: If training raises; it names the candidate and the seed and carries the finished trials.
+        """
+        return [self._train(request) for request in requests]
+
+    def model(self, name: str) -> keras.Model | None:
+        """The trained model of a candidate's best trial; None if all of them diverged."""
+        return self._models[name][1] if name in self._models else None
+
+    def keep_only(self, names: set[str]) -> None:
+        """Let go of the models of all other candidates."""
+        self._models = {name: kept for name, kept in self._models.items() if name in names}
+        gc.collect()  # Keras models refer to themselves: they would linger
+
+    def _train(self, request: Request) -> Trial:
+        self.announce(request)
+        start = time.perf_counter()
+        try:
+            with preserved_randomness():
+                model, score, diverged = self._fitted(request)
+        except KeyboardInterrupt as interrupt:
+            interrupt.trials = tuple(self.trials)  # type: ignore[attr-defined]
+            raise
+        except Exception as error:
+            raise TrialError(
+                f"The {request.stage} trial of {request.candidate!r} with seed {request.seed} failed: "
+                f"{type(error).__name__}: {error} ({len(self.trials)} finished trials are in this error's `.trials`.)",
+                tuple(self.trials),
+            ) from error
+        seconds = time.perf_counter() - start
+        trial = Trial(request.candidate, request.seed, request.stage, score, seconds, diverged)
+        self.trials.append(trial)
+        if not diverged:
+            self._keep(trial, model)
+        return trial
+
+    def _fitted(self, request: Request) -> tuple[keras.Model, float, bool]:
+        seed_everything(request.seed)
+        model = self.source.make(request.candidate, request.seed, self.data)
+        # Again, as making the model drew numbers, and more of them for some candidates: the order of the data must not
+        # depend on that.
+        seed_everything(request.seed)
+        history = model.fit(**self.data.fit, **self._validation(), verbose=0, **self.fit_arguments)
+        logs = model.evaluate(**self.data.evaluate, **self._batching(), verbose=0, return_dict=True)
+        score = float(logs[self.objective.key])
+        losses = [*history.history.get("loss", [])[-1:], logs.get("loss", 0.0), score]
+        return model, score, not bool(np.isfinite(np.asarray(losses, dtype=float)).all())
+
+    def _validation(self) -> dict[str, Any]:
+        """Validation data for `fit`: needed there by callbacks alone, as each trial is scored after training."""
+        if not self.fit_arguments.get("callbacks"):
+            return {}
+        evaluate = self.data.evaluate
+        parts = tuple(evaluate[key] for key in ("x", "y", "sample_weight") if key in evaluate)
+        return {"validation_data": parts if len(parts) > 1 else parts[0]}
+
+    def _batching(self) -> dict[str, Any]:
+        size = self.fit_arguments.get("validation_batch_size") or self.fit_arguments.get("batch_size")
+        return {} if size is None else {"batch_size": size}
+
+    def _keep(self, trial: Trial, model: keras.Model) -> None:
+        value = trial.score if self.objective.direction == "max" else -trial.score
+        if trial.candidate not in self._models or value > self._models[trial.candidate][0]:
+            self._models[trial.candidate] = (value, model)

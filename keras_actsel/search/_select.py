@@ -1,0 +1,207 @@
+"""`select`: search proposes, confirmation on fresh seeds decides."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import keras
+
+from keras_actsel.results import Selection, Trial, TrialError
+from keras_actsel.search import _candidates
+from keras_actsel.search._data import Data, as_arrays, is_arrays, leaves, prepare
+from keras_actsel.search._evaluate import Evaluator
+from keras_actsel.search._exhaustive import Exhaustive
+from keras_actsel.search._labels import check_labels
+from keras_actsel.search._objective import Objective, resolve
+from keras_actsel.search._progress import progress
+from keras_actsel.search._random import preserved_randomness, seed_everything
+from keras_actsel.search._strategy import Request, Strategy
+
+
+def select(  # noqa: PLR0913 - the one function that users call, in Keras's and `fit`'s own terms
+    model: keras.Model | Callable[[Any], keras.Model],
+    x: Any,
+    y: Any = None,
+    *,
+    candidates: Iterable[Any] | None = None,
+    validation_data: Any = None,
+    seeds: int | Sequence[int] = 3,
+    confirm: int = 5,
+    objective: str | tuple[str, str] | None = None,
+    initializer: str = "model",
+    strategy: Strategy | None = None,
+    verbose: int | str = "auto",
+    **fit_arguments: Any,
+) -> Selection:
+    """Choose the activation of a model's hidden layers, and say how sure the choice is.
+
+    Every candidate is trained from scratch on the same seeds, in the same order of the same data. The one with the best
+    mean score leads. If that is not the model's own activation, leader and baseline are trained again on fresh seeds,
+    and one paired t test on these alone decides whether the leader is recommended. "No significant difference" is a
+    frequent and a good answer.
+
+    Args:
+        model: A compiled Sequential or Functional model; it is never changed, and with its own activation it is the
+            baseline. Or a function `build(activation)` that returns a compiled model, for anything else (subclassed
+            models, training steps of your own); then the first candidate is the baseline. Weights that can be trained
+            are drawn anew for each trial; frozen layers and fitted preprocessing keep theirs.
+        x: Training inputs, `(samples, ...)`: an array, a list or dict of arrays, or a dataset of batches.
+        y: Training targets; None where x brings them.
+        candidates: Names, spellings such as `"leaky_relu(negative_slope=0.1)"`, records, functions or layers. Every
+            site of every trial gets a copy of its own of a layer. Default: `SHORTLIST`.
+        validation_data: `(x, y)` or `(x, y, sample_weight)` or a dataset, which scores the trials. Default: a shuffled
+            fifth of the training data, stratified by class, the same for all trials.
+        seeds: How many seeds, or a list of them, for the search.
+        confirm: How many fresh seeds for the confirmation; 0 for none, and no claim.
+        objective: The name of a compiled metric, or of the loss, such as `"val_accuracy"`; or a pair of the name and
+            `"max"` or `"min"`. Default: the first compiled metric, else the loss.
+        initializer: `"model"`: the weights are drawn by the model's own initializers.
+        strategy: How to search. Default: `Exhaustive()`.
+        verbose: 0 prints nothing; otherwise progress and the time left go to standard error.
+        **fit_arguments: Further arguments of `model.fit`, such as `epochs`, `batch_size`, `callbacks`, `class_weight`.
+
+    Returns:
+        The `Selection`: leaderboard, verdict, recommended activation and a trained model of it.
+
+    Raises:
+        ValueError: For input that can't give a right answer; before anything is trained.
+        TrialError: If training a candidate raises; the finished trials are in its `.trials`.
+
+    Example:
+        >>> import keras, numpy as np
+        >>> x = np.random.default_rng(0).normal(size=(64, 4))
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(1)])
+        >>> model.compile("adam", "mse")
+        >>> selection = select(model, x, x[:, :1] ** 2, candidates=["tanh"], seeds=2, confirm=2, verbose=0)
+        >>> selection.baseline, len(selection.leaderboard())
+        ('relu', 2)
+    """
+    strategy = Exhaustive() if strategy is None else strategy
+    fit_arguments, sample_weight = _checked_fit_arguments(fit_arguments)
+    seeds, fresh = _checked_seeds(seeds, confirm)
+    _check_rest(initializer, strategy, verbose)
+    named = _candidates.named(candidates)
+    source = _source(model, named)
+    data = prepare(x, y, validation_data, sample_weight)
+    goal = _rehearse(source, data, objective, seeds[0])
+    names = list(source.candidates)
+    total = strategy.number_of_trials(names, seeds) + 2 * len(fresh)
+    with progress(verbose, total) as announce:
+        evaluator = Evaluator(source, data, goal, fit_arguments, announce)
+        trials = _search(strategy, evaluator, names, seeds)
+        found = Selection(
+            trials, source.baseline, goal.name, goal.direction, data.validation_size, data.held_out, initializer
+        )
+        return _confirmed(found, evaluator, fresh)
+
+
+def _search(strategy: Strategy, evaluator: Evaluator, names: list[str], seeds: list[int]) -> tuple[Trial, ...]:
+    asking = strategy.search(names, seeds)
+    try:
+        requests = next(asking)
+        while True:
+            requests = asking.send(evaluator.run(requests))
+    except StopIteration:
+        return tuple(evaluator.trials)
+
+
+def _confirmed(found: Selection, evaluator: Evaluator, fresh: list[int]) -> Selection:
+    """The selection after leader and baseline have met on the fresh seeds, if they differ, with its model."""
+    pair = (found.best, found.baseline)
+    evaluator.keep_only(set(pair))
+    if found.best != found.baseline:
+        for seed in fresh:
+            evaluator.run([Request(name, seed, "confirm") for name in pair])
+    settled = replace(found, trials=tuple(evaluator.trials))
+    return replace(settled, model=evaluator.model(settled.recommended))
+
+
+def _source(model: Any, named: dict[str, Any]) -> _candidates.ModelSource:
+    if isinstance(model, keras.Model):
+        return _candidates.GivenModel(model, named)
+    if callable(model):
+        return _candidates.BuildFunction(model, named)
+    raise ValueError(
+        "model must be a compiled keras.Model, or a function build(activation) that returns one. "
+        f"Received: {model!r} of type {type(model).__name__}."
+    )
+
+
+def _rehearse(source: _candidates.ModelSource, data: Data, wanted: Any, seed: int) -> Objective:
+    """Try the baseline on a few samples: do the data fit, what is there to score, is its direction known?"""
+    with preserved_randomness():
+        seed_everything(seed)
+        model = _first_model(source, seed, data)
+        _check_targets(model, data)
+        try:
+            logs = model.evaluate(**_few(data.evaluate), verbose=0, return_dict=True)
+        except Exception as error:
+            raise ValueError(
+                f"The model can't be evaluated on the validation data: {type(error).__name__}: {error}"
+            ) from error
+    return resolve(wanted, model, logs)
+
+
+def _first_model(source: _candidates.ModelSource, seed: int, data: Data) -> keras.Model:
+    try:
+        return source.make(source.baseline, seed, data)
+    except ValueError as error:
+        error.add_note(f"This was met while making the first model, {source.baseline!r} with seed {seed}.")
+        raise
+    except Exception as error:
+        raise TrialError(
+            f"Making a model of {source.baseline!r} with seed {seed} failed: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _few(evaluate: dict[str, Any]) -> dict[str, Any]:
+    if not is_arrays(evaluate["x"]):
+        return {**evaluate, "steps": 1}
+    return {key: keras.tree.map_structure(lambda leaf: leaf[:32], value) for key, value in evaluate.items()}
+
+
+def _check_targets(model: keras.Model, data: Data) -> None:
+    outputs = model(data.few, training=False) if is_arrays(data.evaluate["x"]) else None
+    if outputs is None:
+        return
+    shapes = [tuple(output.shape) for _, output in leaves(outputs)]
+    shapes = [(None, *shape[1:]) for shape in shapes]
+    for arguments in (data.fit, data.evaluate):
+        if "y" in arguments:
+            check_labels(model, arguments["y"], shapes)
+
+
+def _checked_fit_arguments(arguments: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+    if "validation_split" in arguments:
+        raise ValueError(
+            "validation_split would score each trial on the last rows of the data, in their order. "
+            "Leave it out: a shuffled, stratified fifth is held out; or pass validation_data=."
+        )
+    arguments = dict(arguments)
+    weight = arguments.pop("sample_weight", None)
+    return arguments, None if weight is None else as_arrays(weight)
+
+
+def _checked_seeds(seeds: int | Sequence[int], confirm: int) -> tuple[list[int], list[int]]:
+    """The seeds of the search and, disjoint from them, those of the confirmation."""
+    listed = list(range(seeds)) if isinstance(seeds, int) else [int(seed) for seed in seeds]
+    if not listed or len(set(listed)) < len(listed) or min(listed) < 0 or max(listed) >= 2**31:
+        raise ValueError(
+            "seeds must be a positive number, or a list of different integers from 0 to 2**31 - 1. "
+            f"Received: {seeds!r}."
+        )
+    if not isinstance(confirm, int) or confirm < 0 or confirm == 1:
+        raise ValueError(
+            f"confirm must be 0, or 2 or more: a single pair tells nothing about scatter. Received: {confirm!r}."
+        )
+    first = max(listed) + 1
+    return listed, list(range(first, first + confirm))
+
+
+def _check_rest(initializer: Any, strategy: Any, verbose: Any) -> None:
+    if initializer != "model":
+        raise ValueError(f'initializer must be "model", the model\'s own initializers. Received: {initializer!r}.')
+    if not isinstance(strategy, Strategy):
+        raise ValueError(f"strategy must be a Strategy such as Exhaustive(). Received: {strategy!r}.")
+    if verbose not in (0, 1, "auto"):
+        raise ValueError(f'verbose must be 0, 1 or "auto". Received: {verbose!r}.')

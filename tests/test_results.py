@@ -1,0 +1,181 @@
+"""Leaderboard, verdict and recommendation, from tables of numbers in place of training."""
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+
+from keras_actsel.results import Selection, Trial
+
+
+def selection(search, confirm=None, *, baseline="relu", direction="max", **settings):
+    """A selection of the given scores by candidate; NaN stands for a diverged trial."""
+    trials = []
+    for stage, table, first in (("search", search, 0), ("confirm", confirm or {}, 100)):
+        for name, scores in table.items():
+            trials += [
+                Trial(name, first + i, stage, score, 1.5, not math.isfinite(score)) for i, score in enumerate(scores)
+            ]
+    settings.setdefault("validation_size", 1000)
+    return Selection(tuple(trials), baseline, "val_accuracy", direction, **settings)
+
+
+SEARCH = {"relu": [0.90, 0.91, 0.92], "gelu": [0.93, 0.94, 0.95], "tanh": [0.80, 0.81, 0.82]}
+BETTER = {"gelu": [0.93, 0.95, 0.94, 0.96, 0.95], "relu": [0.90, 0.91, 0.92, 0.91, 0.92]}
+EQUAL = {"gelu": [0.93, 0.91, 0.92, 0.90, 0.95], "relu": [0.92, 0.92, 0.91, 0.92, 0.93]}
+
+
+def test_a_confirmed_leader_is_recommended():
+    found = selection(SEARCH, BETTER)
+    assert (found.best, found.recommended) == ("gelu", "gelu")
+    assert found.comparison.pairs == 5
+    assert found.verdict.startswith(
+        "Use gelu: better than relu, val_accuracy +0.034 over 5 fresh seeds, 95 % interval "
+    )
+    assert "5 such seeds can detect a difference of 0.019" in found.verdict
+    assert found.verdict.endswith("(the model's own initializers, 1000 validation samples).")
+    assert found.verdict.count(". ") == 0
+
+
+def test_no_significant_difference_keeps_the_baseline():
+    found = selection(SEARCH, EQUAL, held_out=True)
+    assert (found.best, found.recommended) == ("gelu", "relu")
+    assert found.verdict.startswith("No significant difference, keep relu: gelu led the search")
+    assert "held out of the training data" in found.verdict
+
+
+def test_a_leader_that_proves_worse_is_not_recommended():
+    found = selection(SEARCH, {"gelu": BETTER["relu"], "relu": BETTER["gelu"]})
+    assert found.recommended == "relu"
+    assert found.verdict.startswith("Keep relu: gelu led the search, but is worse on fresh seeds, val_accuracy -0.034")
+
+
+def test_smaller_is_better_turns_the_signs():
+    search = {name: [1 - s for s in scores] for name, scores in SEARCH.items()}
+    confirm = {name: [1 - s for s in scores] for name, scores in BETTER.items()}
+    found = selection(search, confirm, direction="min")
+    assert (found.best, found.recommended) == ("gelu", "gelu")
+    assert "val_accuracy -0.034" in found.verdict
+
+
+def test_a_leading_baseline_claims_nothing():
+    found = selection(SEARCH, baseline="gelu")
+    assert (found.best, found.recommended, found.comparison) == ("gelu", "gelu", None)
+    assert found.verdict.startswith("Keep gelu: it led the search with a mean val_accuracy of 0.94 over 3 seeds")
+    assert "no difference is claimed" in found.verdict
+
+
+def test_without_confirmation_nothing_is_claimed():
+    found = selection(SEARCH)
+    assert (found.best, found.recommended) == ("gelu", "relu")
+    assert "without confirmation on fresh seeds (confirm=5) no difference is claimed" in found.verdict
+
+
+def test_differences_without_scatter_are_no_proof():
+    found = selection(SEARCH, {"gelu": [0.75] * 5, "relu": [0.5] * 5})
+    assert found.recommended == "relu"
+    assert "exactly +0.25 on each of 5 fresh seeds" in found.verdict
+
+
+def test_diverged_trials_are_counted_and_ranked_last_and_never_averaged():
+    board = selection({**SEARCH, "selu": [math.nan, 0.99, math.inf]}).leaderboard()
+    assert [row.candidate for row in board] == ["gelu", "relu", "tanh", "selu"]
+    assert (board[3].diverged, board[3].seeds, board[3].mean) == (2, 3, 0.99)
+    board = selection({"relu": [0.5, math.nan], "sine": [math.nan] * 2}).leaderboard()
+    assert [row.candidate for row in board] == ["relu", "sine"]
+    assert math.isnan(board[1].mean)
+
+
+def test_a_leader_that_diverges_when_confirmed_is_not_recommended():
+    found = selection(SEARCH, {**BETTER, "gelu": [0.93, math.nan, 0.94, 0.96, 0.95]})
+    assert found.recommended == "relu"
+    assert "gelu led the search, but diverged on 1 of 5 fresh seeds (relu: 0)" in found.verdict
+
+
+def test_a_baseline_that_never_trains_is_replaced():
+    found = selection({**SEARCH, "relu": [math.nan] * 3}, {**BETTER, "relu": [math.nan] * 5})
+    assert found.recommended == "gelu"
+    assert found.verdict.startswith("Use gelu: relu diverged on all of 5 fresh seeds and gelu on none")
+
+
+def test_too_few_finished_pairs_decide_nothing():
+    found = selection(SEARCH, {**BETTER, "relu": [0.9, *[math.nan] * 4]})
+    assert found.recommended == "relu"
+    assert "relu diverged on 4 of 5 fresh seeds and too few pairs are left" in found.verdict
+
+
+def test_all_diverged():
+    found = selection({"relu": [math.nan], "gelu": [math.nan]})
+    assert (found.best, found.recommended) == ("relu", "relu")
+    assert "Every candidate diverged on every seed" in found.verdict
+
+
+def test_one_seed_has_no_interval():
+    (row,) = selection({"relu": [0.9]}).leaderboard()
+    assert (row.low, row.high) == (-math.inf, math.inf)
+    assert str(selection({"relu": [0.9]}).leaderboard()).splitlines()[1].split()[:3] == ["relu", "0.9000", "-"]
+
+
+def test_the_leaderboard_is_a_sequence_with_a_table():
+    board = selection(SEARCH, BETTER).leaderboard("confirm")
+    assert [row.candidate for row in board[:]] == ["gelu", "relu"]
+    assert len(board) == 2
+    header, first, second = str(board).splitlines()
+    assert header.split() == "candidate val_accuracy 95 % interval seeds diverged s per trial".split()  # noqa: SIM905
+    assert len(header) == len(first) == len(second)
+    assert board.__rich__().row_count == 2
+    with pytest.raises(
+        ValueError, match=r"Unknown stage\. Expected one of \('search', 'confirm'\)\. Received: 'final'"
+    ):
+        selection(SEARCH).leaderboard("final")
+
+
+def test_json_is_strict_and_complete():
+    found = selection({**SEARCH, "sine": [math.nan] * 3}, BETTER)
+    content = json.loads(found.to_json(), parse_constant=pytest.fail)
+    assert content["recommended"] == "gelu"
+    assert content["verdict"] == found.verdict
+    assert len(content["trials"]) == len(found.trials)
+    assert [t["score"] for t in content["trials"] if t["candidate"] == "sine"] == [None] * 3
+    assert content["comparison"]["pairs"] == 5
+
+
+def test_a_selection_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        selection(SEARCH).baseline = "tanh"
+
+
+@pytest.mark.parametrize("candidates", [2, 8, 16])
+def test_candidates_that_are_equal_are_called_different_no_more_often_than_stated(candidates):
+    """The whole procedure under a null: scores share a seed's luck, and no candidate is better."""
+    generator = np.random.default_rng(candidates)
+    names = ["relu", *map(str, range(1, candidates))]
+    runs = 1500
+
+    def scores(chosen, seeds):
+        luck = generator.normal(size=seeds)
+        return {name: list(luck + generator.normal(size=seeds)) for name in chosen}
+
+    different = better = 0
+    for _ in range(runs):
+        search = scores(names, 3)
+        leader = selection(search).best
+        found = selection(search, scores({leader, "relu"}, 5) if leader != "relu" else None)
+        different += found.comparison is not None and found.comparison.significant
+        better += found.recommended != "relu"
+    # The stated rate is 5 %; three standard errors of the simulation are added.
+    assert different / runs <= 0.05 + 3 * (0.05 * 0.95 / runs) ** 0.5
+    assert better / runs <= 0.025 + 3 * (0.025 * 0.975 / runs) ** 0.5
+    assert different > 0  # a test that never claims anything would pass, too
+
+
+def test_a_true_lead_of_three_standard_deviations_is_mostly_found():
+    generator = np.random.default_rng(1)
+    found = 0
+    for _ in range(300):
+        search = {"relu": generator.normal(size=3), "gelu": 3 + generator.normal(size=3)}
+        confirm = {"relu": generator.normal(size=5), "gelu": 3 + generator.normal(size=5)}
+        found += selection(search, confirm).recommended == "gelu"
+    assert found / 300 > 0.85
