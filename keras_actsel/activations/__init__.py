@@ -1,6 +1,14 @@
 """The catalogue of activation functions: `get`, `catalogue`, `activation`, and every entry by its name."""
 
-from keras_actsel.activations import _rectified  # noqa: F401 - importing a family fills the catalogue
+# Importing a family fills the catalogue.
+from keras_actsel.activations import (  # noqa: F401
+    _exponential,
+    _gated,
+    _normalizing,
+    _rectified,
+    _shrinking,
+    _sigmoidal,
+)
 from keras_actsel.activations._record import ActivationFunction, activation, catalogue, get
 
 __all__ = ["ActivationFunction", "activation", "catalogue", "get"]

@@ -1,7 +1,7 @@
 """Formulas as text: read by SymPy in tests and docs, evaluated on tensors by `evaluate` without SymPy."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import CodeType
 from typing import Any
@@ -27,6 +27,11 @@ def evaluate(formula: str, x: Any, parameters: Mapping[str, Any]) -> Any:
     result = eval(_compiled(formula), {"__builtins__": {}}, {**_VOCABULARY, **values, "x": wide})  # noqa: S307
     result = ops.broadcast_to(ops.cast(result, "float32"), ops.shape(wide))
     return ops.cast(result, keras.backend.standardize_dtype(x.dtype))
+
+
+def define(word: str, function: Callable[..., Any]) -> None:
+    """Let formulas speak of a function by this word."""
+    _VOCABULARY[word] = function
 
 
 @cache
@@ -56,6 +61,7 @@ _VOCABULARY: dict[str, Any] = {
     "pi": math.pi,
     "sigmoid": ops.sigmoid,
     "sign": ops.sign,
+    "softmax": ops.softmax,
     "softplus": ops.softplus,
     "sqrt": ops.sqrt,
     "tanh": ops.tanh,

@@ -6,6 +6,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any
 
@@ -37,7 +38,7 @@ class ActivationFunction:
         range: Infimum and supremum of its values.
         smoothness: How often f is continuously differentiable: -1 (has jumps), 0 (has kinks), 1, 2, ... or infinity.
         monotonic: Whether f never decreases.
-        kinks: The points where f or f' jumps, as SymPy texts in the parameters.
+        kinks: The points where f or f' jumps for some values of the parameters, as SymPy texts in them.
         trainable: The parameters that its layer learns unless told otherwise.
         bounds: For parameters that are limited, the open interval they must lie in.
         gradient: `"exact"`, or `"surrogate"` where automatic differentiation is given another slope on purpose.
@@ -52,7 +53,7 @@ class ActivationFunction:
         >>> slope = activations.get("leaky_relu", negative_slope=0.1)
         >>> slope
         leaky_relu(negative_slope=0.1)
-        >>> [float(round(v, 2)) for v in slope([-1.0, 2.0])]
+        >>> [round(float(v), 2) for v in slope([-1.0, 2.0])]
         [-0.1, 2.0]
     """
 
@@ -109,27 +110,32 @@ class ActivationFunction:
         Raises:
             ValueError: For a parameter that the function does not have, or a value that it does not allow.
         """
-        for key, value in parameters.items():
-            self._check_parameter(key, value)
-        merged = {**self.parameters, **parameters}
+        checked = {key: self._checked(key, value) for key, value in parameters.items()}
+        merged = {**self.parameters, **checked}
         return self if merged == dict(self.parameters) else replace(self, parameters=MappingProxyType(merged))
 
-    def _check_parameter(self, key: str, value: Any) -> None:
+    def _checked(self, key: str, value: Any) -> Any:
+        """The value as a plain number of the kind of the parameter's default."""
         if key not in self.parameters:
             known = ", ".join(self.parameters) or "none"
             raise ValueError(
                 f"{self.name!r} has no parameter {key!r}.{_did_you_mean(key, self.parameters)} Its parameters: {known}."
             )
-        if not isinstance(value, (int, float, type(None))) or (isinstance(value, float) and math.isnan(value)):
+        default = _keyword_defaults(self.function)[key]
+        if value is None and default is None:
+            return None
+        kind, word = next((k, w) for type_, k, w in _KINDS_OF_NUMBER if isinstance(default, type_))
+        if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool) or value != value:  # noqa: PLR0124
             raise ValueError(
-                f"Parameter {key!r} of {self.name!r} must be a number. Received: {value!r}. "
+                f"Parameter {key!r} of {self.name!r} must be {word}. Received: {value!r}. "
                 "A parameter that varies or is learned belongs to `layers.Activation(..., trainable=...)`."
             )
         low, high = self.bounds.get(key, (-math.inf, math.inf))
-        if value is not None and not isinstance(value, bool) and not low < value < high:
+        if kind is Real and not low < value < high:
             raise ValueError(
                 f"Parameter {key!r} of {self.name!r} must lie between {low:g} and {high:g}. Received: {value!r}."
             )
+        return float(value) if kind is Real else int(value) if kind is Integral else value
 
     @property
     def _changed_parameters(self) -> dict[str, Any]:
@@ -175,6 +181,12 @@ class ActivationFunction:
 
 
 _MISSING = object()
+# By the type of a parameter's default (None: a limit that is not set): what its values must be.
+_KINDS_OF_NUMBER: tuple[tuple[type, Any, str], ...] = (
+    (bool, bool, "True or False"),
+    (int, Integral, "an integer"),
+    (object, Real, "a number"),
+)
 
 
 def _restore(identifier: Any, parameters: Mapping[str, Any]) -> ActivationFunction:

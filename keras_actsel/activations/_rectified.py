@@ -8,23 +8,56 @@ from keras_actsel.activations._record import activation
 
 
 @activation(
-    formula="Piecewise((negative_slope*(x - threshold), x <= threshold), (Min(x, max_value), True))",
+    formula="Piecewise((negative_slope*(x - threshold), x <= threshold), (x, x < max_value), (max_value, True))",
     derivative="Piecewise((negative_slope, x <= threshold), (1, x < max_value), (0, True))",
     range=(0.0, math.inf),
     smoothness=0,
     monotonic=True,
     kinks=("threshold", "max_value"),
+    bounds={"max_value": (0.0, math.inf)},
     strengths="Cheap, sparse and a strong default with He initialization and normalization.",
     traps="A unit whose input stays negative gets no gradient and dies; the mean of its output is not zero.",
     source="Nair & Hinton 2010, https://www.cs.toronto.edu/~fritz/absps/reluICML.pdf",
     layer_name="ReLU",
 )
 def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
-    """Rectified linear unit: max(x, 0), with an optional leak, ceiling and threshold."""
-    if negative_slope == 0.0 and max_value is None and threshold == 0.0:
+    """Rectified linear unit: max(x, 0), with an optional leak, ceiling and threshold.
+
+    The first choice for hidden layers of convolutional and dense networks, and the baseline for any other.
+
+    Args:
+        x: A floating tensor.
+        negative_slope: The slope below the threshold; 0 to 1 in practice.
+        max_value: The ceiling, above 0; None for no ceiling.
+        threshold: Inputs up to this value are cut off.
+    """
+    flat = isinstance(negative_slope, int | float) and negative_slope == 0
+    if flat and max_value is None and isinstance(threshold, int | float) and threshold == 0:
         return ops.relu(x)
-    above = x if max_value is None else ops.where(x < max_value, x, max_value)
-    return ops.where(x > threshold, above, negative_slope * (x - threshold))
+    above = x if max_value is None else ops.where(x >= max_value, max_value, x)
+    below = 0.0 if flat else negative_slope * (x - threshold)
+    # NaN fails every comparison, so the last branch is the one that contains x.
+    return ops.where(x <= threshold, below, above)
+
+
+@activation(
+    formula="Piecewise((0, x <= 0), (x, x < 6), (6, True))",
+    derivative="Piecewise((0, x <= 0), (1, x < 6), (0, True))",
+    range=(0.0, 6.0),
+    smoothness=0,
+    monotonic=True,
+    kinks=("0", "6"),
+    strengths="Its bounded output survives low-precision arithmetic and quantization.",
+    traps="It dies on both sides: no gradient below 0 and none above 6.",
+    source="Krizhevsky 2010, https://www.cs.toronto.edu/~kriz/conv-cifar10-aug2010.pdf",
+    layer_name="ReLU6",
+)
+def relu6(x):
+    """Rectified linear unit with a ceiling of 6.
+
+    For networks that will run quantized on small devices (MobileNet); elsewhere plain relu does as well.
+    """
+    return ops.relu6(x)
 
 
 @activation(
@@ -40,5 +73,103 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
     layer_name="LeakyReLU",
 )
 def leaky_relu(x, negative_slope=0.2):
-    """Leaky rectified linear unit: x above zero, a small multiple of x below."""
-    return ops.relu(x) - negative_slope * ops.relu(-x)
+    """Leaky rectified linear unit: x above zero, a small multiple of x below.
+
+    When relu units die, and in the discriminators of generative adversarial networks. At exactly 0 the gradient is
+    the slope below, on every backend; Keras on JAX gives 1 there.
+
+    Args:
+        x: A floating tensor.
+        negative_slope: The slope below zero; 0.01 to 0.3 in practice.
+    """
+    return ops.where(x > 0, x, negative_slope * x)
+
+
+@activation(
+    formula="Piecewise((x, x > 0), (alpha*x, True))",
+    derivative="Piecewise((1, x > 0), (alpha, True))",
+    range=(-math.inf, math.inf),
+    smoothness=0,
+    monotonic=True,
+    kinks=("0",),
+    trainable=("alpha",),
+    strengths="Training finds the slope below zero, for one more weight per channel.",
+    traps=(
+        "Not Keras's PReLU, whose slopes start at 0 and differ at every position; "
+        "weight decay on the slopes pulls them towards relu."
+    ),
+    source="He, Zhang, Ren & Sun 2015, https://arxiv.org/abs/1502.01852",
+    layer_name="PReLU",
+)
+def prelu(x, alpha=0.25):
+    """Parametric rectified linear unit: x above zero, a learned multiple of x below.
+
+    When relu underfits and a few more weights are affordable. As a layer it learns one slope per channel; as a plain
+    function it is a leaky_relu.
+
+    Args:
+        x: A floating tensor.
+        alpha: The slope below zero, or where it starts when learned.
+    """
+    return ops.where(x > 0, x, alpha * x)
+
+
+@activation(
+    formula="Piecewise((default_value, x <= threshold), (x, True))",
+    derivative="Piecewise((0, x <= threshold), (1, True))",
+    range=(0.0, math.inf),
+    smoothness=-1,
+    monotonic=True,
+    kinks=("threshold",),
+    strengths="Sparse codes without a bias: what passes keeps its full size.",
+    traps="It jumps at the threshold, and the gradient does not know of the jump.",
+    source="Konda, Memisevic & Krueger 2015, https://arxiv.org/abs/1402.3337",
+)
+def threshold(x, threshold=1.0, default_value=0.0):
+    """Thresholded rectified linear unit: x above a threshold, a constant up to it.
+
+    For sparse autoencoders without biases. The defaults are the paper's; Keras has none.
+
+    Args:
+        x: A floating tensor.
+        threshold: What x must exceed to pass.
+        default_value: What stands for an x that does not pass.
+    """
+    return ops.where(x <= threshold, default_value, x)
+
+
+@activation(
+    formula="Piecewise((1, x >= 0), (0, True))",
+    derivative="0",
+    range=(0.0, 1.0),
+    smoothness=-1,
+    monotonic=True,
+    kinks=("0",),
+    strengths="The hard decision: exact gates and threshold logic, where nothing below it has to be trained.",
+    traps="Its gradient is zero everywhere, so the layers before it learn nothing.",
+    source="McCulloch & Pitts 1943, https://doi.org/10.1007/BF02478259",
+)
+def binary_step(x):
+    """Heaviside step: 1 for x >= 0, else 0.
+
+    For networks whose weights are given or found without gradients.
+    """
+    return ops.where(x >= 0, 1.0, ops.where(x < 0, 0.0, x))
+
+
+@activation(
+    formula="x",
+    derivative="1",
+    range=(-math.inf, math.inf),
+    smoothness=math.inf,
+    monotonic=True,
+    strengths="The output of a regression, and the neutral candidate of a mixture.",
+    traps="Layers with nothing but linear between them collapse into one linear layer.",
+    source="Goodfellow, Bengio & Courville 2016, https://www.deeplearningbook.org/contents/mlp.html",
+)
+def linear(x):
+    """Identity: x itself.
+
+    For outputs that may take any value, and for layers that another layer's activation follows.
+    """
+    return x

@@ -16,12 +16,13 @@ class Activation(keras.layers.Layer):
     A drop-in for `keras.layers.Activation` that also knows the catalogue's names, records and parameters.
 
     Args:
-        activation: A name, a spelling with parameters, a record, or a function: whatever `activations.get` reads.
+        activation: A name, a spelling with parameters, a record, or a function: whatever `activations.get` reads. Or
+            a layer, such as an `ActivationMixture`: this one then applies a copy of it, and builds it in time.
         trainable: The names of the parameters to learn; a bool is Keras's own `trainable`. By default what the
             record says: `"prelu"` learns its slope, most learn nothing.
         axis: Integer or list: the axes along which a learned parameter has a value for each index, -1 for one per
             channel of a channels-last tensor. None: one value for the layer. Default: -1 for a record that learns by
-            itself (`"prelu"`), else None.
+            itself (`"prelu"`), else None. For a function of an axis (`"softmax"`, `"glu"`) it is that axis.
         **kwargs: Parameters of the activation, and the base layer's `name`, `dtype`, ...
 
     Input shape: Any. Only the sizes along `axis` must be known.
@@ -46,8 +47,15 @@ class Activation(keras.layers.Layer):
         axis: int | Sequence[int] | None = None,
         **kwargs: Any,
     ) -> None:
+        if isinstance(activation, dict):
+            activation = keras.saving.deserialize_keras_object(activation)
+        if isinstance(activation, keras.Layer):
+            self._init_around(activation, trainable, axis, kwargs)
+            return
         record = activations.get(activation)
         parameters = {key: kwargs.pop(key) for key in list(kwargs) if key in record.parameters}
+        if "axis" in record.parameters and axis is not None:
+            parameters["axis"], axis = axis, None
         self._refuse_unknown(record, kwargs)
         super().__init__(trainable=trainable if isinstance(trainable, bool) else True, **kwargs)
         self.supports_masking = True
@@ -57,6 +65,18 @@ class Activation(keras.layers.Layer):
         self.learned = tuple(names)  # type: ignore[arg-type]
         self.axis = -1 if axis is None and by_default and self.learned else axis
         self._check_learned()
+
+    def _init_around(self, layer: keras.Layer, trainable: Any, axis: Any, kwargs: dict[str, Any]) -> None:
+        if axis is not None or (trainable and not isinstance(trainable, bool)):
+            raise ValueError(
+                f"The layer {layer.name!r} says itself what it learns along which axis. "
+                f"Received: trainable={trainable!r}, axis={axis!r}. Expected none of them."
+            )
+        super().__init__(trainable=trainable if isinstance(trainable, bool) else True, **kwargs)
+        self.supports_masking = True
+        self.activation = type(layer).from_config(layer.get_config())
+        self.learned = ()
+        self.axis = None
 
     @staticmethod
     def _refuse_unknown(record: activations.ActivationFunction, kwargs: dict[str, Any]) -> None:
@@ -78,6 +98,8 @@ class Activation(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         """Create a weight for each learned parameter: a scalar, or as many values as `axis` has indices."""
+        if isinstance(self.activation, keras.Layer):
+            self.activation.build(input_shape)
         sizes = axis_sizes(self.name, self.axis, input_shape)
         for key in self.learned:
             start = keras.initializers.Constant(self.activation.parameters[key])
@@ -88,6 +110,8 @@ class Activation(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """The activation of `inputs`, of the same shape unless the function changes the width."""
+        if self.learned and not keras.backend.is_float_dtype(inputs.dtype):
+            inputs = ops.cast(inputs, self.compute_dtype)
         learned = {
             key: ops.reshape(ops.cast(getattr(self, key), inputs.dtype), self._broadcast) for key in self.learned
         }
@@ -95,6 +119,8 @@ class Activation(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's shape, or what a width-changing function makes of it."""
+        if isinstance(self.activation, keras.Layer):
+            return tuple(self.activation.compute_output_shape(input_shape))
         if self.activation.kind != "shape_changing":
             return tuple(input_shape)
         return tuple(self.activation(keras.KerasTensor(input_shape)).shape)

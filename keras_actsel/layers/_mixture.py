@@ -39,9 +39,10 @@ class ActivationMixture(keras.layers.Layer):
 
     Example:
         >>> import numpy as np
+        >>> from keras import ops
         >>> from keras_actsel import layers
         >>> layer = layers.ActivationMixture(["linear", "relu"])
-        >>> [float(v) for v in np.asarray(layer(np.array([-1.0, 2.0])))]
+        >>> ops.convert_to_numpy(layer(np.array([-1.0, 2.0]))).tolist()
         [-0.5, 2.0]
 
     Source: Manessi & Rozza 2018, https://arxiv.org/abs/1801.09403
@@ -103,6 +104,8 @@ class ActivationMixture(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """The combination of the candidates' values at `inputs`."""
+        if not keras.backend.is_float_dtype(inputs.dtype):
+            inputs = ops.cast(inputs, self.compute_dtype)
         shape = (len(self.candidates), *self._broadcast)
         coefficients = ops.reshape(ops.cast(self.coefficients, inputs.dtype), shape)
         return sum(coefficients[k] * branch(inputs) for k, branch in enumerate(self._branches))

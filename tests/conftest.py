@@ -1,0 +1,61 @@
+"""What the tests share: gradients on any backend. The backend is chosen by KERAS_BACKEND, one per process."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+
+def to_numpy(x):
+    """A tensor as a NumPy array; half types as float32, which holds them exactly."""
+    narrow = keras.backend.standardize_dtype(x.dtype) in ("float16", "bfloat16")
+    return np.asarray(ops.convert_to_numpy(ops.cast(x, "float32") if narrow else x))
+
+
+def differentiate(fn, x):
+    """The gradient of the sum of fn's outputs at x, of x's shape, as NumPy.
+
+    Raises:
+        AssertionError: If fn's output does not depend on x for the backend: training would fail or warn.
+    """
+    x = ops.convert_to_tensor(x)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return to_numpy(jax.jit(jax.grad(lambda t: ops.sum(ops.cast(fn(t), "float32"))))(x))
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            total = ops.sum(ops.cast(fn(x), "float32"))
+        result = tape.gradient(total, x)
+    else:
+        x = x.detach().clone().requires_grad_(True)
+        total = ops.sum(ops.cast(fn(x), "float32"))
+        assert total.requires_grad, "the output does not depend on the input"
+        total.backward()
+        result = x.grad
+    assert result is not None, "the output does not depend on the input"
+    return to_numpy(result)
+
+
+@pytest.fixture
+def gradient():
+    """`gradient(fn, x)`: the gradient of the sum of fn's outputs at x, on the backend at hand."""
+    return differentiate
+
+
+@pytest.fixture
+def numpy_of():
+    """`numpy_of(tensor)`: a NumPy array on any backend and of any dtype."""
+    return to_numpy
+
+
+@pytest.fixture(autouse=True)
+def _same_seed():
+    keras.utils.set_random_seed(7)
