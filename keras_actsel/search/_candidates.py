@@ -12,8 +12,8 @@ import numpy as np
 from keras_actsel import activations, layers
 from keras_actsel.search._compile import fresh_compile_arguments
 from keras_actsel.search._data import Data
-from keras_actsel.search._random import reseed
-from keras_actsel.surgery import rebuild, sites
+from keras_actsel.search._random import reseed, seed_everything
+from keras_actsel.surgery import rebuild, sites, sublayers
 
 SHORTLIST = ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh")
 """The default candidates: one of each family that trains well in hidden layers, the cheap ones first.
@@ -107,13 +107,22 @@ class GivenModel(ModelSource):
             if not isinstance(candidate, keras.Layer):
                 continue
             for site in self.sites:
-                copy = type(candidate).from_config(candidate.get_config())
-                shape = tuple(copy.compute_output_shape(site.shape))
+                shape = self._output_shape(name, candidate, site)
                 if shape != tuple(site.shape):
                     raise ValueError(
                         f"Candidate {name!r} changes the shape at {site.path!r} from {site.shape} to {shape}. "
                         "A candidate must keep it; use such a layer as a layer of the model."
                     )
+
+    @staticmethod
+    def _output_shape(name: str, candidate: keras.Layer, site: Any) -> tuple[int | None, ...]:
+        copy = type(candidate).from_config(candidate.get_config())
+        try:
+            return tuple(copy(keras.KerasTensor(site.shape)).shape)
+        except Exception as error:
+            raise ValueError(
+                f"Candidate {name!r} can't be applied at {site.path!r}, to an input of shape {site.shape}: {error}"
+            ) from error
 
     def make(self, name: str, seed: int, data: Data) -> keras.Model:  # noqa: ARG002 - the copy is built already
         """A copy of the model, drawn anew by the seed and compiled as the original was."""
@@ -156,7 +165,8 @@ class BuildFunction(ModelSource):
 
     def make(self, name: str, seed: int, data: Data) -> keras.Model:
         """What `build` returns, with weights and generators of fixed seeds drawn anew."""
-        activation = self._fresh(self.candidates[name])
+        activation = self._fresh(name)
+        seed_everything(seed)  # whatever a layer drew when it was copied, all candidates start alike
         model = self.build(activation)
         if not isinstance(model, keras.Model) or not model.compiled:
             raise ValueError(f"build(activation) must return a compiled keras.Model. Received: {_described(model)}.")
@@ -180,13 +190,15 @@ class BuildFunction(ModelSource):
             )
         earlier[seed] = digest
 
-    @staticmethod
-    def _fresh(candidate: Candidate | None) -> Any:
+    def _fresh(self, name: str) -> Any:
         """What `build` is given: the record itself, or a copy of the layer for this trial alone."""
+        candidate = self.candidates[name]
         if isinstance(candidate, keras.Layer):
             return type(candidate).from_config(candidate.get_config())
         # A record that learns by itself, such as prelu, does so as a layer only.
-        return layers.Activation(candidate) if candidate is not None and candidate.trainable else candidate
+        if candidate is not None and candidate.trainable:
+            return layers.Activation(candidate, name=candidate.name)
+        return candidate
 
 
 def _described(model: Any) -> str:
@@ -205,7 +217,7 @@ def _refuse_shared(model: keras.Model, activation: keras.Layer) -> None:
     """A layer with weights must not act at two places: they would learn one set of weights together."""
     places = [
         f"{layer.name}.{attribute}"
-        for layer in model._flatten_layers()
+        for layer in (model, *sublayers(model).values())
         for attribute, value in vars(layer).items()
         if value is activation
     ]

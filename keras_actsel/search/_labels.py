@@ -49,7 +49,7 @@ def _loss_name(loss: Any) -> str:
         return aliases.get(loss.lower(), loss)
     name = getattr(loss, "name", None) or getattr(loss, "__name__", "")
     module = getattr(loss, "__module__", "") if isinstance(loss, type(_loss_name)) else type(loss).__module__
-    return name if str(module).startswith("keras.") else ""
+    return str(name) if str(module).startswith("keras.") else ""
 
 
 def _check_one(name: str, labels: Any, loss: str, shape: tuple[int | None, ...]) -> None:
@@ -75,7 +75,7 @@ def _check_sparse(name: str, labels: Any, shape: tuple[int | None, ...]) -> None
     if labels.ndim == len(shape) and labels.shape[-1] not in (1, None) and classes == labels.shape[-1]:
         raise ValueError(
             f"{name} has a column for each class, but sparse_categorical_crossentropy wants one integer for each "
-            f"sample. Received: shape {labels.shape}. Use loss='categorical_crossentropy' or y.argmax(-1)."
+            f"sample. Received: shape {_each(labels)}. Use loss='categorical_crossentropy' or y.argmax(-1)."
         )
     if not np.array_equal(labels, np.round(labels)):
         raise ValueError(
@@ -94,10 +94,15 @@ def _check_categorical(name: str, labels: Any, loss: str, shape: tuple[int | Non
     if labels.ndim < len(shape) or labels.shape[-1] == 1:
         raise ValueError(
             f"{name} holds one number for each sample, but {loss} wants a column for each class. "
-            f"Received: shape {labels.shape}, output {shape}. Use loss='sparse_categorical_crossentropy'."
+            f"Received: shape {_each(labels)}, output {shape}. Use loss='sparse_categorical_crossentropy'."
         )
     _check_range(name, labels, loss)
     _check_shape(name, labels, loss, shape)
+
+
+def _each(labels: Any) -> tuple[int | None, ...]:
+    """The shape of labels without their number, which may be that of a part of the data."""
+    return (None, *labels.shape[1:])
 
 
 def _check_range(name: str, labels: Any, loss: str) -> None:
@@ -117,5 +122,5 @@ def _check_shape(name: str, labels: Any, loss: str, shape: tuple[int | None, ...
     if not fits:
         raise ValueError(
             f"{name} does not fit the output: {loss} would broadcast one against the other. "
-            f"Received: targets of shape {labels.shape}, output of shape {tuple(shape)}."
+            f"Received: targets of shape {_each(labels)}, output of shape {tuple(shape)}."
         )

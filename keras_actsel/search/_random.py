@@ -1,7 +1,7 @@
 """Everything random follows a trial's seed, and the process's own random state comes back afterwards."""
 
 import random
-import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +10,8 @@ from unittest import mock
 import keras
 import numpy as np
 from keras import ops
+
+from keras_actsel.surgery import stable_hash, sublayers
 
 
 @contextmanager
@@ -45,11 +47,6 @@ def seed_everything(seed: int) -> None:
         torch.manual_seed(seed)
 
 
-def derive_seed(seed: int, *path: Any) -> int:
-    """A seed that depends on a trial's seed and on a place in the model, the same in every process."""
-    return zlib.crc32("/".join(map(str, (seed, *path))).encode()) % 2**31
-
-
 def reseed(model: keras.Model, seed: int) -> None:
     """Make a model that a user built follow the seed where it carries fixed seeds of its own.
 
@@ -57,13 +54,17 @@ def reseed(model: keras.Model, seed: int) -> None:
     anew; weights that something else has set since, such as pretrained ones, stay. Fixed generators of dropout and
     augmentation are set.
     """
-    # Keras has no public way to list the layers inside composite layers.
-    for index, layer in enumerate(model._flatten_layers()):
+    counts: Counter[str] = Counter()
+    for layer in (model, *sublayers(model).values()):
+        # The third Dense is the third in every trial: a candidate that is a layer does not shift it, nor do names.
+        kind = type(layer).__name__
+        counts[kind] += 1
         for name, value in list(vars(layer).items()):
+            derived = stable_hash(seed, kind, counts[kind], name)
             if isinstance(value, keras.random.SeedGenerator) and value.get_config()["seed"] is not None:
-                value.state.assign(np.array([derive_seed(seed, index, name), 0]))
+                value.state.assign(np.array([derived, 0]))
             elif isinstance(value, keras.initializers.Initializer) and _fixed_seed(value) is not None:
-                _redraw(layer, name, value, derive_seed(seed, index, name))
+                _redraw(layer, name, value, derived)
 
 
 def _fixed_seed(initializer: keras.initializers.Initializer) -> Any:
