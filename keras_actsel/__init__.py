@@ -1,7 +1,34 @@
 """Pick, learn or search the activation of a Keras model, with evidence, and keep a stock Keras model."""
 
-from keras_actsel import activations, layers
+try:
+    import keras  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ImportError(
+        "Keras found no backend. It looks for TensorFlow unless the environment variable KERAS_BACKEND names another: "
+        "install keras-actsel[tensorflow]; or install keras-actsel[jax] or keras-actsel[torch], and set KERAS_BACKEND to "
+        "jax or torch."
+    ) from error
+
+from keras_actsel import activations, data, layers
 from keras_actsel.activations import ActivationFunction, activation, catalogue, get
+from keras_actsel.results import Selection, Trial, TrialError
+from keras_actsel.search import select
+from keras_actsel.surgery import Site, replace, sites
 
 __version__ = "0.1.0"
-__all__ = ["ActivationFunction", "activation", "activations", "catalogue", "get", "layers"]
+__all__ = [
+    "ActivationFunction",
+    "Selection",
+    "Site",
+    "Trial",
+    "TrialError",
+    "activation",
+    "activations",
+    "catalogue",
+    "data",
+    "get",
+    "layers",
+    "replace",
+    "select",
+    "sites",
+]
