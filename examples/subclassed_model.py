@@ -1,6 +1,7 @@
 """A model that can't be cloned: subclassed, with a training step of its own, given to `select` through `build`.
 
-The step mixes pairs of samples (mixup, Zhang et al. 2018, https://arxiv.org/abs/1710.09412). About a minute on two cores.
+Its loss is taken on mixed pairs of samples (mixup, Zhang et al. 2018, https://arxiv.org/abs/1710.09412). About half a
+minute on two cores.
 """
 
 import os

@@ -5,8 +5,8 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError(
         "Keras found no backend. It looks for TensorFlow unless the environment variable KERAS_BACKEND names another: "
-        "install keras-actsel[tensorflow]; or install keras-actsel[jax] or keras-actsel[torch], and set KERAS_BACKEND to "
-        "jax or torch."
+        "install keras-actsel[tensorflow]; or install keras-actsel[jax] or keras-actsel[torch] and set KERAS_BACKEND "
+        "to jax or torch."
     ) from error
 
 from keras_actsel import activations, data, layers

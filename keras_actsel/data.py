@@ -15,6 +15,7 @@ import numpy as np
 from keras import layers
 
 from keras_actsel import datasets
+from keras_actsel._spelling import did_you_mean
 from keras_actsel.datasets._csv import read_csv
 from keras_actsel.datasets._npz import read_npz
 
@@ -147,7 +148,7 @@ def _unknown(text: str, path: Path) -> ValueError:
     if path.is_dir() or path.name != text:
         datasets.require_file(path)
     return ValueError(
-        f"Unknown data set {text!r}.{datasets.did_you_mean(text, _names())} "
+        f"Unknown data set {text!r}.{did_you_mean(text, _names())} "
         f"Expected one of: {', '.join(_names())}; or a path to an .npz or .csv file."
     )
 

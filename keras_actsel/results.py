@@ -90,7 +90,7 @@ class Leaderboard(Sequence[Standing]):
         return iter(self.rows)
 
     def _cells(self) -> list[tuple[str, ...]]:
-        header = ("candidate", self.objective, "95 % interval", "seeds", "diverged", "s per trial")
+        header = ("candidate", self.objective, "95 % interval", "seeds", "diverged", "seconds")
         body = [
             (
                 row.candidate,
@@ -121,7 +121,8 @@ class Leaderboard(Sequence[Standing]):
         header, *body = self._cells()
         table = Table(box=None, header_style="bold")
         for index, title in enumerate(header):
-            table.add_column(title, justify="left" if index == 0 else "right", no_wrap=index == 0)
+            # A long name folds, so that the numbers keep their lines.
+            table.add_column(title, justify="left" if index == 0 else "right", no_wrap=index > 0, overflow="fold")
         for position, row in enumerate(body):
             table.add_row(*row, style="bold" if position == 0 else None)
         return table
@@ -148,9 +149,9 @@ class Selection:
         >>> selection.best, selection.recommended
         ('relu', 'relu')
         >>> print(selection.leaderboard())
-        candidate  val_accuracy     95 % interval  seeds  diverged  s per trial
-        relu             0.9100  0.8852 to 0.9348      3         0          1.0
-        tanh             0.8600  0.8352 to 0.8848      3         0          1.0
+        candidate  val_accuracy     95 % interval  seeds  diverged  seconds
+        relu             0.9100  0.8852 to 0.9348      3         0      1.0
+        tanh             0.8600  0.8352 to 0.8848      3         0      1.0
     """
 
     trials: tuple[Trial, ...]

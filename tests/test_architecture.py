@@ -10,6 +10,7 @@ import keras_actsel
 
 PACKAGE = Path(keras_actsel.__file__).parent
 FLOORS = {
+    "_spelling": 0,
     "statistics": 0,
     "_verdict": 0,
     "results": 0,

@@ -1,22 +1,16 @@
 """The command line: help, what it hands to `select`, what it prints, and how it fails."""
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import keras
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from keras_actsel import activations, cli, data, search
-from keras_actsel.cli import _plot, _select, _show
+from keras_actsel import cli, data, search
+from keras_actsel.cli import _select
 from keras_actsel.results import Selection, Trial, TrialError
-
-ROOT = Path(__file__).parents[1]
-ENTRIES = [record.name for record in activations.catalogue()]
 
 
 def trials(**scores):
@@ -110,40 +104,6 @@ def test_every_option_has_a_help_text_and_lines_fit():
 
 def test_no_arguments_show_the_help():
     assert "Usage" in invoke().output
-
-
-def in_a_package_that_imports_nothing(code, **env):
-    """Run code with the command line's modules alone, without what `import keras_actsel` imports."""
-    start = "import sys, types; p = types.ModuleType('keras_actsel'); p.__path__ = ['keras_actsel']; "
-    start += "sys.modules['keras_actsel'] = p; from keras_actsel.cli import main\n"
-    command = [sys.executable, "-c", start + code]
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, check=False)
-
-
-def test_help_does_not_import_keras():
-    code = "import sys; sys.argv = ['keras-actsel', 'select', '--help']\ntry: main()\n"
-    code += "finally: print('keras' in sys.modules)"
-    result = in_a_package_that_imports_nothing(code)
-    assert result.stdout.strip().endswith("False"), result.stdout + result.stderr
-
-
-@pytest.mark.parametrize(
-    ("others", "hint"),
-    [
-        ("lambda name: None", "Keras needs a backend, and jax is not installed: pip install 'keras-actsel[jax]'."),
-        (
-            "lambda name: name == 'torch'",
-            "Keras's backend jax is not installed, but torch is: set KERAS_BACKEND=torch.",
-        ),
-    ],
-)
-def test_a_missing_backend_gets_a_hint(others, hint):
-    code = f"import sys; from keras_actsel.cli import _errors; _errors.find_spec = {others}\n"
-    code += "sys.modules['jax'] = None; sys.argv = ['keras-actsel', 'list']; main()"
-    result = in_a_package_that_imports_nothing(code, KERAS_BACKEND="jax")
-    assert result.returncode == 2
-    assert hint in result.stderr
-    assert "Traceback" not in result.stderr
 
 
 # --- select ---------------------------------------------------------------------------------------------------------
@@ -332,105 +292,6 @@ def test_a_trial_that_fails_keeps_what_is_finished(monkeypatch):
     assert result.exit_code == 1
     assert "6 trials had finished" in result.stderr
     assert result.stderr.endswith("Error: Tanh, seed 1: lost\n")
-
-
-# --- list and show --------------------------------------------------------------------------------------------------
-
-
-def test_list_has_every_entry():
-    output = invoke("list").output
-    lines = {line.split()[0]: line for line in output.splitlines() if line.strip()}
-    assert set(ENTRIES) <= set(lines)
-    assert "-0.278 to inf" in lines["silu"]
-    assert "smooth" in lines["silu"]
-    assert f"{len(ENTRIES)} activations" in output
-    assert max(map(len, output.splitlines())) <= 80
-
-
-def test_list_of_a_kind():
-    output = invoke("list", "--kind", "axiswise").output
-    assert "softmax" in output
-    assert "relu" not in output
-    assert "Unknown kind 'axis'. Did you mean" in refused("list", "--kind", "axis")
-
-
-@pytest.mark.parametrize("name", ENTRIES)
-def test_show_every_entry(name):
-    result = invoke("show", name)
-    assert result.exit_code == 0, result.output
-    record = activations.get(name)
-    flat = " ".join(result.output.split())
-    assert name in flat
-    assert record.source.split(",")[0] in flat
-    assert record.source.rpartition("https://")[2].strip() in "".join(result.output.split())
-    assert " ".join(record.strengths.split()) in flat
-    assert ("f'(x)" in flat) == (record.derivative_formula is not None)
-    assert max(map(len, result.output.splitlines())) <= 80
-
-
-def test_show_a_spelling_with_parameters():
-    output = invoke("show", "leaky_relu(negative_slope=0.1)").output
-    assert "leaky_relu(negative_slope=0.1)" in output
-    assert "negative_slope = 0.1 (default 0.2)" in output
-    assert "-0.4" in output
-
-
-def test_show_where_only_ascii_is_shown():
-    result = CliRunner(charset="ascii").invoke(cli.app, ["show", "leaky_relu"], env={"COLUMNS": "80"})
-    assert result.exit_code == 0, result.output
-    assert result.stdout.isascii()
-    assert "*" in result.stdout
-
-
-def test_show_an_alias():
-    assert "aliases" in invoke("show", "swish").output
-
-
-def test_show_errors():
-    assert "Unknown activation 'mihs'. Did you mean 'mish'?" in refused("show", "mihs")
-    assert "has no parameter 'slope'" in refused("show", "leaky_relu(slope=1)")
-    assert "Could not read the activation" in refused("show", "leaky_relu(")
-
-
-def test_words_for_facts_that_are_not_known():
-    assert (_show.interval(None), _show.smoothness(None), _show.yes_or_no(None)) == ("-", "-", "-")
-
-
-# --- plots ----------------------------------------------------------------------------------------------------------
-
-
-def drawn(y, **arguments):
-    x = np.linspace(-4, 4, len(y))
-    return _plot.plot(x, np.asarray(y, dtype=float), "f(x)", 37, **arguments).plain.splitlines()
-
-
-def test_a_rising_line_goes_from_bottom_left_to_top_right():
-    lines = drawn(np.linspace(-4, 4, 200), ascii_only=True)
-    assert lines[0].strip() == "f(x)"
-    assert lines[1].rstrip().endswith("*")
-    assert lines[_plot.ROWS].split()[:1] == ["-4"]
-    assert "*" in lines[_plot.ROWS][9:14]
-    assert lines[-1].split() == ["-4", "0", "4"]
-    assert all(line.isascii() for line in lines)
-    assert {len(line) for line in lines[1:]} == {37}
-
-
-def test_steps_are_drawn_without_a_stroke_where_asked():
-    step = np.where(np.linspace(-4, 4, 200) > 0.5, 1.0, 0.0)
-    stroked, plain = (
-        sum("*" in line for line in drawn(step, ascii_only=True, joined=joined)) for joined in (True, False)
-    )
-    assert (stroked, plain) == (_plot.ROWS, 2)
-
-
-@pytest.mark.parametrize("y", [[1.0] * 50, [0.0] * 50, [np.nan] * 50, [np.nan, 1.0, np.inf, 2.0] * 10])
-def test_plots_of_constants_and_of_values_that_are_not_finite(y):
-    assert len(drawn(y)) == _plot.ROWS + 2
-
-
-def test_braille_dots():
-    lines = drawn([0.0] * 100)
-    assert any("\u2800" < character <= "\u28ff" for line in lines for character in line)
 
 
 # --- end to end -----------------------------------------------------------------------------------------------------

@@ -123,7 +123,7 @@ def test_the_leaderboard_is_a_sequence_with_a_table():
     assert [row.candidate for row in board[:]] == ["gelu", "relu"]
     assert len(board) == 2
     header, first, second = str(board).splitlines()
-    assert header.split() == "candidate val_accuracy 95 % interval seeds diverged s per trial".split()  # noqa: SIM905
+    assert header.split() == "candidate val_accuracy 95 % interval seeds diverged seconds".split()  # noqa: SIM905
     assert len(header) == len(first) == len(second)
     assert board.__rich__().row_count == 2
     with pytest.raises(

@@ -210,7 +210,7 @@ def test_the_held_out_fifth_is_stratified_shuffled_and_fixed(labels):
     train, held_out = split(60, labels)
     assert sorted([*train, *held_out]) == list(range(60))
     assert [int(np.sum(Y[skewed][held_out] == k)) for k in range(3)] == [6, 2, 4]
-    assert not np.array_equal(train, np.sort(train))
+    assert not np.array_equal(held_out, np.sort(held_out))
     again = split(60, labels)
     assert np.array_equal(train, again[0])
     assert np.array_equal(held_out, again[1])

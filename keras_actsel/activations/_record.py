@@ -1,7 +1,6 @@
 """The record of an activation function, the decorator that makes one, and the lookup by name."""
 
 import ast
-import difflib
 import inspect
 import math
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_actsel._spelling import did_you_mean
 from keras_actsel.activations import _formula
 
 KINDS = ("elementwise", "axiswise", "shape_changing")
@@ -119,7 +119,7 @@ class ActivationFunction:
         if key not in self.parameters:
             known = ", ".join(self.parameters) or "none"
             raise ValueError(
-                f"{self.name!r} has no parameter {key!r}.{_did_you_mean(key, self.parameters)} Its parameters: {known}."
+                f"{self.name!r} has no parameter {key!r}.{did_you_mean(key, self.parameters)} Its parameters: {known}."
             )
         default = _keyword_defaults(self.function)[key]
         if value is None and default is None:
@@ -309,7 +309,7 @@ def _lookup(name: str) -> ActivationFunction:
     record = _CATALOGUE.get(_ALIASES.get(name, name))
     if record is None:
         raise ValueError(
-            f"Unknown activation {name!r}.{_did_you_mean(name, [*_CATALOGUE, *_ALIASES])} `catalogue()` lists all."
+            f"Unknown activation {name!r}.{did_you_mean(name, [*_CATALOGUE, *_ALIASES])} `catalogue()` lists all."
         )
     return record
 
@@ -339,11 +339,6 @@ def _parse(spelling: str) -> tuple[str, dict[str, Any]]:
             f"Could not read the activation {spelling!r}. "
             'Expected a name, or a name with parameters such as "leaky_relu(negative_slope=0.1)".'
         ) from error
-
-
-def _did_you_mean(name: str, known: Any) -> str:
-    matches = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean {matches[0]!r}?" if matches else ""
 
 
 def catalogue(**facts: Any) -> tuple[ActivationFunction, ...]:

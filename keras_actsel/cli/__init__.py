@@ -1,7 +1,4 @@
-"""The command line: `keras-actsel select`, `list` and `show`.
-
-Keras and its backend take seconds to import, so each command imports what it needs when it runs.
-"""
+"""The command line: `keras-actsel select`, `list` and `show`."""
 
 from pathlib import Path
 from typing import Annotated, Any

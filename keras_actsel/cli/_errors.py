@@ -3,12 +3,9 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 
 import typer
 from rich.console import Console
-
-BACKENDS = ("tensorflow", "jax", "torch")
 
 
 @contextmanager
@@ -19,11 +16,6 @@ def reported_errors() -> Iterator[None]:
     except KeyboardInterrupt as interrupt:
         _say("Interrupted.", style="yellow")
         raise typer.Exit(130) from interrupt
-    except ModuleNotFoundError as error:
-        if error.name not in BACKENDS:
-            raise
-        _say(f"Error: {_missing_backend(error.name)}")
-        raise typer.Exit(2) from error
     except ValueError as error:
         _say(f"Error: {_one_line(error)}")
         raise typer.Exit(2) from error
@@ -34,13 +26,6 @@ def allow_any_text() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-
-
-def _missing_backend(name: str) -> str:
-    installed = [backend for backend in BACKENDS if backend != name and find_spec(backend)]
-    if installed:
-        return f"Keras's backend {name} is not installed, but {installed[0]} is: set KERAS_BACKEND={installed[0]}."
-    return f"Keras needs a backend, and {name} is not installed: pip install 'keras-actsel[{name}]'."
 
 
 def _one_line(error: Exception) -> str:

@@ -17,8 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from keras_actsel import data
+from keras_actsel._spelling import did_you_mean
 from keras_actsel.cli._errors import fail
-from keras_actsel.datasets import did_you_mean, require_file
+from keras_actsel.datasets import require_file
 from keras_actsel.results import Selection, Trial, TrialError
 
 

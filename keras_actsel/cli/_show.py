@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from keras_actsel import activations
+from keras_actsel._spelling import did_you_mean
 from keras_actsel.activations import ActivationFunction
 from keras_actsel.cli._plot import plot
-from keras_actsel.datasets import did_you_mean
 
 
 def print_catalogue(kind: str | None) -> None:

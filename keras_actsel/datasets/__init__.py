@@ -1,12 +1,12 @@
 """Reading files of examples, and the digits that come with the package (see README.md beside this file)."""
 
-import difflib
-from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from keras_actsel._spelling import did_you_mean
 
 
 def digits() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -17,17 +17,6 @@ def digits() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     file = resources.files(__name__) / "digits.npz"
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         return arrays["images"], arrays["labels"]
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A sentence that names the known word nearest to a misspelt one, or nothing.
-
-    Example:
-        >>> did_you_mean("minst", ["mnist", "cifar10"])
-        " Did you mean 'mnist'?"
-    """
-    matches = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean {matches[0]!r}?" if matches else ""
 
 
 def require_file(path: Path) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_actsel.datasets import did_you_mean, require_file
+from keras_actsel._spelling import did_you_mean
+from keras_actsel.datasets import require_file
 
 Array = np.ndarray[Any, Any]
 Row = tuple[int, list[str]]

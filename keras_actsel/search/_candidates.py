@@ -218,7 +218,8 @@ def _refuse_shared(model: keras.Model, activation: keras.Layer) -> None:
     places = [
         f"{layer.name}.{attribute}"
         for layer in (model, *sublayers(model).values())
-        for attribute, value in vars(layer).items()
+        # On PyTorch a layer keeps its sublayers apart from its other attributes.
+        for attribute, value in {**vars(layer), **vars(layer).get("_modules", {})}.items()
         if value is activation
     ]
     if len(places) > 1:

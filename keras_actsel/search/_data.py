@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_actsel.data import spread
+
 HELD_OUT_SHARE = 0.2
 SPLIT_SEED = 0
 
@@ -144,34 +146,21 @@ def take(value: Any, rows: Any) -> Any:
 
 
 def split(count: int, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of a training part and of a held-out fifth, shuffled by a fixed seed, stratified where y has classes.
+    """Indices of a training part and of a held-out fifth, drawn by a fixed seed, stratified where y has classes.
 
     Raises:
         ValueError: If there are too few samples to hold any out.
     """
     if count < 5:
         raise ValueError(f"Too few samples to hold a fifth out. Received: {count}. Pass validation_data=.")
-    shuffle = np.random.default_rng(SPLIT_SEED)
-    held_out = []
-    for members in strata(count, y):
-        shuffled = shuffle.permutation(members)
-        held_out.append(shuffled[: round(HELD_OUT_SHARE * len(shuffled))])
-    chosen = np.concatenate(held_out)
-    if len(chosen) == 0:  # so many classes with so few members that each rounds to none
-        chosen = shuffle.permutation(count)[: round(HELD_OUT_SHARE * count)]
-    train = np.setdiff1d(np.arange(count), chosen)
-    return shuffle.permutation(train), np.sort(chosen)
-
-
-def strata(count: int, y: Any) -> list[np.ndarray]:
-    """Indices of the samples of each class; one stratum of all where y has no classes."""
     classes = _classes(y)
-    if classes is None:
-        return [np.arange(count)]
-    return [np.flatnonzero(classes == label) for label in np.unique(classes)]
+    strata = np.zeros(count, int) if classes is None else classes
+    held_out = spread(strata, round(HELD_OUT_SHARE * count), SPLIT_SEED)
+    return np.setdiff1d(np.arange(count), held_out), held_out
 
 
 def _classes(y: Any) -> np.ndarray | None:
+    """The class of each sample; None where y has no classes, or too many to share out."""
     if not isinstance(y, np.ndarray) or y.ndim > 2:
         return None
     if y.ndim == 2 and y.shape[1] > 1:
