@@ -131,6 +131,7 @@ def softplus(x):
     strengths="A softplus made of a square root: no exponential, so it is quick on hardware without one.",
     traps="It approaches 0 slowly, like b/(4|x|), so it is never sparse.",
     source="Barron 2021, https://arxiv.org/abs/2112.11687",
+    agrees_with_keras=False,
 )
 def squareplus(x, b=4.0):
     """Algebraic smooth rectifier: half of x plus the root of x squared plus b.

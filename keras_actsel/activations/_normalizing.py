@@ -66,6 +66,7 @@ def log_softmax(x, axis=-1):
     strengths="Probabilities that can be exactly zero: attention and mixtures one can read.",
     traps="With cross-entropy a true class at probability 0 gives an infinite loss and no gradient.",
     source="Martins & Astudillo 2016, https://arxiv.org/abs/1602.02068",
+    agrees_with_keras=False,
 )
 def sparsemax(x, axis=-1):
     """Sparse softmax: the nearest point of the probability simplex.

@@ -1,6 +1,7 @@
 """The record of an activation function, the decorator that makes one, and the lookup by name."""
 
 import ast
+import importlib
 import inspect
 import math
 from collections.abc import Callable, Mapping
@@ -41,6 +42,7 @@ class ActivationFunction:
         kinks: The points where f or f' jumps for some values of the parameters, as SymPy texts in them.
         trainable: The parameters that its layer learns unless told otherwise.
         bounds: For parameters that are limited, the open interval they must lie in.
+        agrees_with_keras: Whether the function of this name in `keras.activations`, if any, has the same values.
         gradient: `"exact"`, or `"surrogate"` where automatic differentiation is given another slope on purpose.
         strengths: What it is good at, in a plain sentence.
         traps: What to beware of, in a plain sentence.
@@ -69,6 +71,7 @@ class ActivationFunction:
     kinks: tuple[str, ...] = ()
     trainable: tuple[str, ...] = ()
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=lambda: MappingProxyType({}))
+    agrees_with_keras: bool = True
     gradient: str = "exact"
     strengths: str = ""
     traps: str = ""
@@ -112,7 +115,11 @@ class ActivationFunction:
         """
         checked = {key: self._checked(key, value) for key, value in parameters.items()}
         merged = {**self.parameters, **checked}
-        return self if merged == dict(self.parameters) else replace(self, parameters=MappingProxyType(merged))
+        if merged == dict(self.parameters):
+            return self
+        # These facts were stated for the defaults.
+        unknown = {"range": None, "smoothness": None, "monotonic": None}
+        return replace(self, parameters=MappingProxyType(merged), **unknown)
 
     def _checked(self, key: str, value: Any) -> Any:
         """The value as a plain number of the kind of the parameter's default."""
@@ -147,8 +154,21 @@ class ActivationFunction:
         changed = ", ".join(f"{key}={value!r}" for key, value in self._changed_parameters.items())
         return f"{self.name}({changed})" if changed else self.name
 
+    @property
+    def keras_equivalent(self) -> Callable[..., Any] | None:
+        """The function of `keras.activations` with the same values; None if Keras has none, or with other parameters.
+
+        A model that uses it needs nothing of this package to be loaded.
+        """
+        function = getattr(keras.activations, self.name, None)
+        if function is None or not self.agrees_with_keras or self._changed_parameters or not self._is_catalogued():
+            return None
+        _, *keywords = inspect.signature(function).parameters.values()
+        return None if any(p.default is p.empty for p in keywords) else function
+
     def _identity(self) -> tuple[Any, ...]:
-        return (self.function, self.name, tuple(sorted(self.parameters.items(), key=lambda item: item[0])))
+        function = _origin(self.function) if self._is_catalogued() else self.function
+        return (function, self.name, tuple(sorted(self.parameters.items(), key=lambda item: item[0])))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ActivationFunction) and self._identity() == other._identity()
@@ -158,10 +178,12 @@ class ActivationFunction:
 
     def _is_catalogued(self) -> bool:
         base = _CATALOGUE.get(self.name)
-        return base is not None and base.function is self.function
+        return base is not None and _origin(base.function) == _origin(self.function)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_restore, (self.name if self._is_catalogued() else self.function, self._changed_parameters))
+        if not self._is_catalogued():
+            return (_restore, (self.function, self._changed_parameters))
+        return (_restore, (self.name, self._changed_parameters, self.function.__module__))
 
     def get_config(self) -> dict[str, Any]:
         """Name and changed parameters; for a function outside the catalogue, also the function as Keras saves it."""
@@ -189,8 +211,16 @@ _KINDS_OF_NUMBER: tuple[tuple[type, Any, str], ...] = (
 )
 
 
-def _restore(identifier: Any, parameters: Mapping[str, Any]) -> ActivationFunction:
+def _restore(identifier: Any, parameters: Mapping[str, Any], module: str = "") -> ActivationFunction:
+    """What `get` gives; a name that is not known (yet) is entered by importing the module that defines it."""
+    if module and identifier not in _CATALOGUE:
+        importlib.import_module(module)
     return get(identifier, **parameters)
+
+
+def _origin(function: Callable[..., Any]) -> tuple[str, str]:
+    """Where a function is defined. A cell run again, or a module loaded again, defines the same one."""
+    return (function.__module__, function.__qualname__)
 
 
 def _floating(x: Any) -> Any:
@@ -233,9 +263,9 @@ def activation(**facts: Any) -> Callable[[Callable[..., Any]], ActivationFunctio
 
     def register(function: Callable[..., Any]) -> ActivationFunction:
         name = function.__name__
-        facts.setdefault("layer_name", "".join(word.capitalize() for word in name.split("_")))
-        facts["bounds"] = MappingProxyType(dict(facts.get("bounds", {})))
-        record = ActivationFunction(function, name, _keyword_defaults(function), **facts)
+        own = {"layer_name": "".join(word.capitalize() for word in name.split("_")), **facts}
+        own["bounds"] = MappingProxyType(dict(facts.get("bounds", {})))
+        record = ActivationFunction(function, name, _keyword_defaults(function), **own)
         for key in (name, *record.aliases):
             _refuse_taken(key, record)
         _CATALOGUE[name] = record
@@ -255,9 +285,7 @@ def _keyword_defaults(function: Callable[..., Any]) -> Mapping[str, Any]:
 def _refuse_taken(key: str, record: ActivationFunction) -> None:
     """A name belongs to one function; the same function may be defined again (a reloaded module, a rerun cell)."""
     holder = _CATALOGUE.get(_ALIASES.get(key, key))
-    same = holder is not None and holder.function.__qualname__ == record.function.__qualname__
-    same = same and holder is not None and holder.function.__module__ == record.function.__module__
-    if holder is not None and not same:
+    if holder is not None and _origin(holder.function) != _origin(record.function):
         raise ValueError(f"The name {key!r} is taken by {holder} of {holder.function.__module__}. Choose another name.")
 
 

@@ -8,6 +8,7 @@ import keras
 
 from keras_actsel.results import Selection, Trial, TrialError
 from keras_actsel.search import _candidates
+from keras_actsel.search._compilation import kept_compilations
 from keras_actsel.search._data import Data, as_arrays, is_arrays, leaves, prepare
 from keras_actsel.search._evaluate import Evaluator
 from keras_actsel.search._exhaustive import Exhaustive
@@ -86,7 +87,7 @@ def select(  # noqa: PLR0913 - the one function that users call, in Keras's and 
     goal = _rehearse(source, data, objective, seeds[0])
     names = list(source.candidates)
     total = strategy.number_of_trials(names, seeds) + 2 * len(fresh)
-    with progress(verbose, total) as announce:
+    with kept_compilations(), progress(verbose, total) as announce:
         evaluator = Evaluator(source, data, goal, fit_arguments, announce)
         trials = _search(strategy, evaluator, names, seeds)
         found = Selection(

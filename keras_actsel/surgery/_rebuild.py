@@ -80,8 +80,17 @@ def rebuild(
     return new
 
 
+def check_replacement(model: Any, activation: Any) -> None:
+    """Raise the error that `replace(model, activation)` would raise, without making a model.
+
+    Raises:
+        ValueError: As for `replace`.
+    """
+    _plan(survey(checked(model), Paths()), _replacement(activation), None)
+
+
 def _replacement(activation: Any) -> Any:
-    """The record to put in, or the layer to put copies of in.
+    """The function to put in, or the layer to put copies of in.
 
     Raises:
         ValueError: For what is no activation, or changes the shape.
@@ -99,7 +108,10 @@ def _replacement(activation: Any) -> Any:
             f"{str(record)!r} changes the shape of its input, so it can't stand in for another activation. "
             f"Expected one that keeps the shape. Use `layers.{record.layer_name}` where you build the model."
         )
-    return layers.Activation(record) if record.trainable else record
+    if record.trainable:
+        return layers.Activation(record)
+    # Keras's own function where it agrees, so that the model can be loaded without this package.
+    return record.keras_equivalent or record
 
 
 def _is_default(site: Site) -> bool:
