@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from keras_actsel.results import Selection
+    from keras_actsel.statistics import PairedTest
 
 
 def sentence(selection: Selection) -> str:
@@ -36,34 +36,36 @@ def _finding(selection: Selection) -> str:
 def _after_divergence(selection: Selection) -> str | None:
     """The finding where a confirmation trial diverged and that decides; else None."""
     leader, baseline, pairs = selection.best, selection.baseline, selection._pairs()
-    failed = sum(trial.diverged for trial, _ in pairs)
-    base_failed = sum(trial.diverged for _, trial in pairs)
-    fresh = f"{len(pairs)} fresh seeds"
+    failed, base_failed = _diverged(selection)
+    counts = f"on the {len(pairs)} fresh seeds {leader} diverged {_times(failed)} and {baseline} {_times(base_failed)}"
+    if selection.recommended == leader and base_failed == len(pairs):
+        return f"Use {leader}: {counts}"
     if failed:
-        return (
-            f"Keep {baseline}: {leader} led the search, but diverged on {failed} of {fresh} ({baseline}: {base_failed})"
-        )
-    if base_failed == len(pairs):
-        return f"Use {leader}: {baseline} diverged on all of {fresh} and {leader} on none"
+        return f"Keep {baseline}: {leader} led the search, but {counts}"
     if selection.comparison is None:
-        return (
-            f"Keep {baseline}: {leader} led the search, but {baseline} diverged on {base_failed} of {fresh} and too "
-            "few pairs are left to compare"
-        )
+        return f"Keep {baseline}: {leader} led the search, but {counts}, which leaves too few pairs to compare"
     return None
+
+
+def _diverged(selection: Selection) -> tuple[int, int]:
+    """On how many fresh seeds the leader and the baseline diverged."""
+    pairs = selection._pairs()
+    return sum(trial.diverged for trial, _ in pairs), sum(trial.diverged for _, trial in pairs)
+
+
+def _times(count: int) -> str:
+    return {0: "never", 1: "once"}.get(count, f"{count} times")
 
 
 def _tested(selection: Selection) -> str:
     leader, baseline, test = selection.best, selection.baseline, selection.comparison
     assert test is not None  # noqa: S101 - `_finding` leaves only this case
-    if math.isnan(test.p_value):
-        return (
-            f"Keep {baseline}: {leader} differs from it by exactly {test.difference:+.4g} on each of {test.pairs} "
-            "fresh seeds, and differences without scatter do not tell how sure they are; use more validation data"
-        )
+    _, base_failed = _diverged(selection)
+    left_out = f" ({baseline} diverged {_times(base_failed)} besides)" if base_failed else ""
+    interval = f"95 % interval {test.low:+.4g} to {test.high:+.4g}, " if test.low < test.high else ""
     measured = (
-        f"{selection.objective} {test.difference:+.4g} over {test.pairs} fresh seeds, 95 % interval {test.low:+.4g} to "
-        f"{test.high:+.4g}, p = {test.p_value:.2g}{_detectable(test.detectable, test.pairs)}"
+        f"{selection.objective} {test.difference:+.4g} over {test.pairs} fresh seeds{left_out}, {interval}"
+        f"p = {test.p_value:.2g}{_detectable(test)}"
     )
     if not test.significant:
         return f"No significant difference, keep {baseline}: {leader} led the search, but against it has {measured}"
@@ -72,8 +74,12 @@ def _tested(selection: Selection) -> str:
     return f"Keep {baseline}: {leader} led the search, but is worse on fresh seeds, {measured}"
 
 
-def _detectable(difference: float, pairs: int) -> str:
-    return "" if math.isnan(difference) else f"; {pairs} such seeds can detect a difference of {difference:.2g}"
+def _detectable(test: PairedTest) -> str:
+    if test.low < test.high:
+        return f"; {test.pairs} such seeds can detect a difference of {test.detectable:.2g}"
+    if test.difference and not test.significant:
+        return "; the same on every seed, so that only their number counts: six or more (confirm=6) would decide"
+    return ""
 
 
 def _conditions(selection: Selection) -> str:

@@ -11,6 +11,8 @@ from keras_actsel._verdict import sentence
 from keras_actsel.statistics import PairedTest, mean_interval, paired_test
 
 STAGES = ("search", "confirm")
+FLOAT32 = 2.0**-22
+"""Scores come in float32: differences that vary by less than this share of the scores do not vary."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Leaderboard(Sequence[Standing]):
-    """Candidates from best to worst: first those without a diverged seed, then by mean score.
+    """Candidates from best to worst: those of most seeds first, then those without a diverged one, then by mean score.
 
     It is a sequence of `Standing`; `str()` gives a plain table, and rich draws it in a terminal.
     """
@@ -185,7 +187,10 @@ class Selection:
     def comparison(self) -> PairedTest | None:
         """The paired test of leader minus baseline on the fresh seeds; None if there is nothing to test."""
         differences = [leader.score - base.score for leader, base in self._pairs() if _both_finished(leader, base)]
-        return paired_test(differences) if len(differences) > 1 else None
+        if len(differences) < 2:
+            return None
+        largest = max(abs(trial.score) for pair in self._pairs() for trial in pair if not trial.diverged)
+        return paired_test(differences, resolution=FLOAT32 * largest)
 
     @cached_property
     def recommended(self) -> str:
@@ -208,10 +213,11 @@ class Selection:
 
     def _leader_confirmed(self) -> bool:
         pairs = self._pairs()
+        if pairs and all(base.diverged for _, base in pairs):
+            # The baseline never trains, so there is nothing to keep.
+            return not all(leader.diverged for leader, _ in pairs)
         if any(leader.diverged for leader, _ in pairs):
             return False
-        if pairs and all(base.diverged for _, base in pairs):
-            return True  # the baseline never trains at all: there is nothing to keep
         test = self.comparison
         return test is not None and test.significant and self._is_better(test.difference)
 
@@ -240,16 +246,19 @@ class Selection:
             "leaderboard": [asdict(row) for row in self.leaderboard()],
             "trials": [asdict(trial) for trial in self.trials],
         }
-        return json.dumps(_finite(content), indent=2, allow_nan=False)
+        return json.dumps(json_ready(content), indent=2, allow_nan=False)
 
 
 def rank(trials: Sequence[Trial], direction: str) -> tuple[Standing, ...]:
     """Standings from best to worst. A diverged trial is counted and ranks its candidate last; it is never averaged."""
     sign = -1.0 if direction == "max" else 1.0
     standings = [_standing(name, trials) for name in dict.fromkeys(t.candidate for t in trials)]
-    return tuple(
-        sorted(standings, key=lambda row: (row.diverged, sign * row.mean if row.diverged < row.seeds else 0.0))
-    )
+    return tuple(sorted(standings, key=lambda row: _place(row, sign)))
+
+
+def _place(row: Standing, sign: float) -> tuple[float, ...]:
+    """What rows are sorted by: those that a strategy gave up on fewer seeds rank below those that went on."""
+    return (-row.seeds, row.diverged, sign * row.mean if row.diverged < row.seeds else 0.0)
 
 
 def _standing(candidate: str, trials: Sequence[Trial]) -> Standing:
@@ -264,10 +273,10 @@ def _both_finished(leader: Trial, base: Trial) -> bool:
     return not (leader.diverged or base.diverged)
 
 
-def _finite(value: Any) -> Any:
+def json_ready(value: Any) -> Any:
     """The same content with null for numbers that JSON has no word for."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value
+        return {key: json_ready(item) for key, item in value.items()}
+    return [json_ready(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -19,8 +19,9 @@ class PairedTest:
         difference: The mean of the differences.
         low: Lower end of the 95 % interval of that mean.
         high: Upper end.
-        p_value: Chance of a mean at least so far from zero if there were no difference. NaN when it can't be known.
-        detectable: The smallest true difference that as many pairs, as scattered as these, find in 80 % of cases.
+        p_value: Chance of a mean at least so far from zero if there were no difference.
+        detectable: The smallest true difference that as many pairs, as scattered as these, find in 80 % of cases;
+            NaN where the differences do not vary.
         pairs: How many differences.
     """
 
@@ -37,11 +38,15 @@ class PairedTest:
         return self.p_value < 1 - CONFIDENCE
 
 
-def paired_test(differences: Sequence[float]) -> PairedTest:
+def paired_test(differences: Sequence[float], resolution: float = 0.0) -> PairedTest:
     """Test whether the mean of paired differences is zero.
+
+    Differences that do not vary tell nothing about their scatter, so Student's test can't be used on them. Then the
+    exact sign test is: all n of one sign have p = 2 / 2**n, which is significant from six pairs on.
 
     Args:
         differences: Two or more finite numbers, one for each pair.
+        resolution: Variation (standard deviation) up to this is rounding, and counts as none.
 
     Raises:
         ValueError: For fewer than two differences, or one that is not finite.
@@ -57,11 +62,11 @@ def paired_test(differences: Sequence[float]) -> PairedTest:
 
     values = _checked(differences)
     count, mean = len(values), float(values.mean())
-    error = _standard_error(values)
-    if error == 0.0:
-        # No scatter at all: nothing tells how sure the mean is, except when every pair is equal.
-        p_value = 1.0 if mean == 0.0 else math.nan
+    deviation = float(values.std(ddof=1))
+    if deviation <= max(resolution, 1e-12 * abs(mean)):
+        p_value = 1.0 if abs(mean) <= resolution else min(1.0, 2 * 0.5**count)
         return PairedTest(mean, mean, mean, p_value, math.nan, count)
+    error = deviation / math.sqrt(count)
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
     p_value = 2 * float(stats.t.sf(abs(mean) / error, count - 1))
     return PairedTest(mean, mean - reach, mean + reach, p_value, error * _noncentrality(count), count)
@@ -80,7 +85,8 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
     mean = float(array.mean())
     if len(array) < 2:
         return mean, -math.inf, math.inf
-    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(array) - 1)) * _standard_error(array)
+    error = float(array.std(ddof=1)) / math.sqrt(len(array))
+    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(array) - 1)) * error
     return mean, mean - reach, mean + reach
 
 
@@ -89,13 +95,6 @@ def _checked(differences: Sequence[float]) -> np.ndarray:
     if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
         raise ValueError(f"A paired test needs two or more finite differences. Received: {list(differences)}.")
     return values
-
-
-def _standard_error(values: np.ndarray) -> float:
-    """Standard error of the mean; scatter that is only rounding of the scores counts as none."""
-    deviation = float(values.std(ddof=1))
-    rounding = 1e-12 * max(1.0, float(np.abs(values).max()))
-    return 0.0 if deviation <= rounding else deviation / math.sqrt(len(values))
 
 
 @cache

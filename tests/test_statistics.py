@@ -32,12 +32,14 @@ def test_the_detectable_difference_is_found_in_80_percent_of_cases(pairs):
     assert power == pytest.approx(0.8, abs=0.015)
 
 
-def test_equal_scores_are_no_difference_and_constant_ones_no_evidence():
+def test_differences_that_do_not_vary_get_the_sign_test():
     same = paired_test([0.0, 0.0, 0.0])
     assert (same.p_value, same.significant) == (1.0, False)
     constant = paired_test([0.9 - 0.8, 0.8 - 0.7, 0.7 - 0.6])  # equal but for rounding
-    assert math.isnan(constant.p_value)
-    assert not constant.significant
+    assert constant.p_value == stats.binomtest(3, 3).pvalue
+    assert math.isnan(constant.detectable)
+    assert paired_test([1e-3, 1.0001e-3, 0.9999e-3], resolution=1e-6).p_value == 0.25
+    assert paired_test([1e-13, 2e-13, 1.5e-13, 1e-13]).p_value < 0.05  # small is not the same as equal
 
 
 @pytest.mark.parametrize("bad", [[], [0.1], [0.1, math.nan], [0.1, math.inf], [[0.1, 0.2]]])

@@ -118,8 +118,7 @@ class ActivationFunction:
         if merged == dict(self.parameters):
             return self
         # These facts were stated for the defaults.
-        unknown = {"range": None, "smoothness": None, "monotonic": None}
-        return replace(self, parameters=MappingProxyType(merged), **unknown)
+        return replace(self, parameters=MappingProxyType(merged), range=None, smoothness=None, monotonic=None)
 
     def _checked(self, key: str, value: Any) -> Any:
         """The value as a plain number of the kind of the parameter's default."""

@@ -20,7 +20,7 @@ from keras_actsel import data
 from keras_actsel._spelling import did_you_mean
 from keras_actsel.cli._errors import fail
 from keras_actsel.datasets import require_file
-from keras_actsel.results import Selection, Trial, TrialError
+from keras_actsel.results import Selection, Trial, TrialError, json_ready
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,9 @@ def _imported(module: str, name: str) -> Callable[..., Any]:
 
 
 def _takes_arguments(function: Callable[..., Any]) -> bool:
-    return bool(inspect.signature(function).parameters)
+    """Whether a function wants an activation; arguments with defaults are settings of a model it makes."""
+    parameters = inspect.signature(function).parameters.values()
+    return any(p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters)
 
 
 def _made(function: Callable[[], Any], source: str) -> keras.Model:
@@ -224,14 +226,9 @@ def _keep_finished(trials: Sequence[Trial], plan: Plan) -> None:
     if not plan.quiet:
         console.print(f"{len(trials)} trials had finished:", _scores(trials))
     if plan.json is not None:
-        content = json.dumps({"complete": False, "trials": [_finite(asdict(trial)) for trial in trials]}, indent=2)
+        content = json.dumps(json_ready({"complete": False, "trials": [asdict(trial) for trial in trials]}), indent=2)
         plan.json.write_text(content + "\n", encoding="utf-8")
         console.print(f"Written to {plan.json}.", soft_wrap=True, highlight=False, markup=False)
-
-
-def _finite(trial: dict[str, Any]) -> dict[str, Any]:
-    """The same trial with null for a score that JSON has no word for."""
-    return {**trial, "score": None} if trial["score"] - trial["score"] != 0 else trial
 
 
 def _scores(trials: Iterable[Trial]) -> Table:

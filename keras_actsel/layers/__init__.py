@@ -27,4 +27,8 @@ __all__ = ["Activation", "ActivationMixture", *_NAMED]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> type[Activation]:
+    """The layer of an entry that was made after this module: one of the user's own."""
+    for record in activations.catalogue(layer_name=name):
+        layer = _NAMED[name] = globals()[name] = _named_layer(record)
+        return layer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}. It has: {', '.join(__all__)}.")

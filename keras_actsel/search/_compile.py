@@ -16,14 +16,21 @@ def fresh_compile_arguments(model: keras.Model) -> dict[str, Any]:
     arguments["optimizer"] = _fresh_optimizer(arguments["optimizer"])
     for key in ("metrics", "weighted_metrics"):
         arguments[key] = _mapped(_fresh_metric, arguments[key])
+    # Not in Keras's own list: whether mixed_float16 scales the loss.
+    arguments["auto_scale_loss"] = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     return arguments
 
 
 def _fresh_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    # A schedule of the user's own need not be registered: it is told by its class.
-    schedule = type(getattr(optimizer, "_learning_rate", None))
-    with keras.saving.custom_object_scope({schedule.__name__: schedule}):
-        return type(optimizer).from_config(optimizer.get_config())
+    config = optimizer.get_config()
+    rate = getattr(optimizer, "_learning_rate", None)
+    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule) or callable(rate):
+        config["learning_rate"] = rate  # a function of the step, without state: the same object serves all
+    fresh = type(optimizer).from_config(config)
+    pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
+    if pattern is not None:
+        fresh.exclude_from_weight_decay(var_names=[pattern.pattern])
+    return fresh
 
 
 def _fresh_metric(metric: Any) -> Any:
@@ -32,6 +39,8 @@ def _fresh_metric(metric: Any) -> Any:
     if type(metric) is keras.metrics.MeanMetricWrapper:
         # Its config would turn the function into text; a closure does not come back from that.
         return keras.metrics.MeanMetricWrapper(metric._fn, name=metric.name, dtype=metric.dtype, **metric._fn_kwargs)
+    if type(metric).get_config.__module__.startswith("keras.") and not type(metric).__module__.startswith("keras."):
+        return metric  # a class of the user's own without a config: shared, as Keras resets it before each use
     return type(metric).from_config(metric.get_config())
 
 

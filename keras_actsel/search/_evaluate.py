@@ -1,6 +1,7 @@
 """The only place that trains: a request becomes a trial."""
 
 import gc
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,9 @@ from keras_actsel.search._data import Data
 from keras_actsel.search._objective import Objective
 from keras_actsel.search._random import preserved_randomness, seed_everything
 from keras_actsel.search._strategy import Request
+
+LARGE = 1_000_000
+"""Parameters of a model that is worth the tenth of a second that collecting garbage takes."""
 
 
 class Evaluator:
@@ -39,6 +43,7 @@ class Evaluator:
         self.fit_arguments, self.announce = fit_arguments, announce
         self.trials: list[Trial] = []
         self._models: dict[str, tuple[float, keras.Model]] = {}
+        self._large = False
 
     def run(self, requests: list[Request]) -> list[Trial]:
         """Train each request in turn.
@@ -46,7 +51,12 @@ class Evaluator:
         Raises:
             TrialError: If training raises; it names the candidate and the seed and carries the finished trials.
         """
-        return [self._train(request) for request in requests]
+        trials = []
+        for request in requests:
+            trials.append(self._train(request))
+            if self._large:
+                gc.collect()  # a Keras model refers to itself: one that is not kept would linger
+        return trials
 
     def model(self, name: str) -> keras.Model | None:
         """The trained model of a candidate's best trial; None if all of them diverged."""
@@ -55,7 +65,7 @@ class Evaluator:
     def keep_only(self, names: set[str]) -> None:
         """Let go of the models of all other candidates."""
         self._models = {name: kept for name, kept in self._models.items() if name in names}
-        gc.collect()  # Keras models refer to themselves: they would linger
+        gc.collect()
 
     def _train(self, request: Request) -> Trial:
         self.announce(request)
@@ -73,6 +83,7 @@ class Evaluator:
                 tuple(self.trials),
             ) from error
         seconds = time.perf_counter() - start
+        self._large = sum(math.prod(weight.shape) for weight in model.weights) > LARGE
         trial = Trial(request.candidate, request.seed, request.stage, score, seconds, diverged)
         self.trials.append(trial)
         if not diverged:
@@ -101,7 +112,8 @@ class Evaluator:
 
     def _batching(self) -> dict[str, Any]:
         size = self.fit_arguments.get("validation_batch_size") or self.fit_arguments.get("batch_size")
-        return {} if size is None else {"batch_size": size}
+        steps = self.fit_arguments.get("validation_steps")
+        return {key: value for key, value in (("batch_size", size), ("steps", steps)) if value is not None}
 
     def _keep(self, trial: Trial, model: keras.Model) -> None:
         value = trial.score if self.objective.direction == "max" else -trial.score

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 
 _M = keras.metrics
 LARGER_IS_BETTER: tuple[type, ...] = (
@@ -27,6 +28,15 @@ _LOSS_FUNCTIONS = tuple(
         "huber", "log_cosh", "kl_divergence", "poisson", "hinge", "squared_hinge", "categorical_hinge",
         "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy",
         "binary_focal_crossentropy", "categorical_focal_crossentropy", "dice", "tversky",
+    )
+)  # fmt: skip
+
+
+_ACCURACY_FUNCTIONS = tuple(
+    getattr(keras.metrics, name)
+    for name in (
+        "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy",
+        "top_k_categorical_accuracy", "sparse_top_k_categorical_accuracy",
     )
 )  # fmt: skip
 
@@ -68,6 +78,11 @@ def resolve(wanted: Any, model: keras.Model, logs: dict[str, float]) -> Objectiv
     key = name if name in logs else name.removeprefix("val_")
     if key not in logs:
         raise ValueError(f"Unknown objective {name!r}. Expected one of: {', '.join(f'val_{k}' for k in sorted(logs))}.")
+    if np.ndim(logs[key]) > 0:
+        raise ValueError(
+            f"The metric {key!r} gives {np.size(logs[key])} numbers, which can't be ranked. Expected one: pass another "
+            "objective, or an average to the metric, such as F1Score(average='macro')."
+        )
     direction = direction or (_direction(by_key[key]) if key in by_key else "min")
     if direction is None:
         raise ValueError(
@@ -103,9 +118,10 @@ def _metrics_by_key(metrics: list[Any], model: keras.Model, logs: dict[str, floa
 
 
 def _direction(metric: keras.metrics.Metric | None) -> str | None:
-    if isinstance(metric, LARGER_IS_BETTER):
+    # A plain function as a metric is wrapped in an object that only tells the function.
+    function = getattr(metric, "_fn", None)
+    if isinstance(metric, LARGER_IS_BETTER) or function in _ACCURACY_FUNCTIONS:
         return "max"
-    # A plain loss function as a metric is wrapped in an object that only tells the function.
-    if isinstance(metric, SMALLER_IS_BETTER) or getattr(metric, "_fn", None) in _LOSS_FUNCTIONS:
+    if isinstance(metric, SMALLER_IS_BETTER) or function in _LOSS_FUNCTIONS:
         return "min"
     return None
