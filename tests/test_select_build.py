@@ -118,7 +118,7 @@ def test_one_layer_at_two_places_is_refused():
         select(sharing, X, np.eye(3)[Y], candidates=["relu", "prelu"], **FEW)
 
 
-def test_a_build_that_seeds_itself_is_warned_of():
+def test_a_build_that_seeds_itself_still_starts_from_the_seed_of_the_trial():
     def seeding(activation):
         keras.utils.set_random_seed(0)
         model = keras.Sequential(
@@ -127,30 +127,29 @@ def test_a_build_that_seeds_itself_is_warned_of():
         model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
 
-    with pytest.warns(UserWarning, match=r"gave 'relu' the same starting weights for the seeds \[0, 1\]"):
-        select(seeding, **DATA, candidates=["relu", "tanh"], **FEW)
+    watch = Watch()
+    select(seeding, **DATA, candidates=["relu", "tanh"], callbacks=[watch], **FEW)
+    assert equal(watch.starts[0], watch.starts[1])
+    assert not np.array_equal(watch.starts[0][0], watch.starts[2][0])
 
 
-def test_a_training_step_of_ones_own():
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="on JAX a training step needs stateless_call, so a call")
+def test_training_and_test_steps_of_ones_own_and_no_call():
     class Autoencoder(keras.Model):
-        """Only `train_step` and `test_step`, no `call`."""
-
         def __init__(self, activation):
             super().__init__()
-            self.encode = keras.Sequential(
-                [keras.Input((2,)), keras.layers.Dense(4, activation), keras.layers.Dense(2)]
-            )
-            self.error = keras.metrics.Mean(name="error")
+            self.encoder = keras.layers.Dense(4, activation, kernel_initializer=keras.initializers.HeNormal(seed=1))
+            self.decoder = keras.layers.Dense(2)
+            self.encoder.build((None, 2))
+            self.decoder.build((None, 4))
+            self.built = True
 
-        @property
-        def metrics(self):
-            return [self.error]
+        def train_step(self, data):
+            return self.test_step(data)
 
-        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-            return ops.mean(ops.square(y_pred - x))
-
-        def call(self, x, training=None):
-            return self.encode(x)
+        def test_step(self, data):
+            x = data[0] if isinstance(data, tuple) else data
+            return {"error": ops.mean(ops.square(self.decoder(self.encoder(x)) - x))}
 
     def make(activation):
         model = Autoencoder(activation)
@@ -159,6 +158,43 @@ def test_a_training_step_of_ones_own():
 
     found = select(make, X, candidates=["relu", "tanh"], objective=("error", "min"), **FEW)
     assert (found.objective, found.direction) == ("val_error", "min")
+    assert len(found.trials) == 4
+    by_candidate = [[t.score for t in found.trials if t.candidate == name] for name in ("relu", "tanh")]
+    assert all(first != second for first, second in by_candidate)
+
+
+FIXED = keras.initializers.HeNormal(seed=1)
+
+
+class Awkward(keras.layers.Layer):
+    """Fixed seeds that no config shows."""
+
+    def build(self, shape):
+        self.table = self.add_weight((shape[-1], 3), FIXED, name="table")
+        self.noise = keras.layers.Dropout(0.5, seed=3)
+
+    def call(self, x, training=None):
+        return self.noise(ops.matmul(x, self.table), training=training)
+
+
+def test_no_fixed_seed_escapes():
+    def awkward(activation):
+        inputs = keras.Input((4, 4, 3))
+        x = keras.layers.SeparableConv2D(3, 3, depthwise_initializer=FIXED, pointwise_initializer=FIXED)(inputs)
+        x = keras.layers.DepthwiseConv2D(2, padding="same", depthwise_initializer=FIXED, activation=activation)(x)
+        x = keras.layers.GRU(3, kernel_initializer=FIXED, recurrent_initializer=FIXED)(keras.layers.Reshape((4, 3))(x))
+        model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(Awkward()(x)))
+        model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    for source, candidates in ((awkward, ["relu", "tanh"]), (awkward("relu"), ["tanh"])):
+        watch = Watch()
+        images = np.random.default_rng(0).normal(size=(30, 4, 4, 3))
+        select(source, images, Y[:30], candidates=candidates, callbacks=[watch], **FEW)
+        assert equal(watch.starts[0], watch.starts[1])
+        drawn = [(a, b) for a, b in zip(watch.starts[0], watch.starts[2], strict=True) if np.ptp(a) > 0]
+        assert len(drawn) >= 6
+        assert not any(np.array_equal(a, b) for a, b in drawn)
 
 
 @pytest.mark.parametrize(

@@ -90,8 +90,11 @@ def test_what_is_no_model(model):
         ([keras.layers.Dense(7, name="seven")], r"'seven' changes the shape at '.*' from \(None, 8\) to \(None, 7\)"),
         (
             [keras.layers.PReLU(name="same"), keras.layers.LeakyReLU(name="same")],
-            r"Two different candidates have the name 'same'\. Give one of them another name=",
+            r"Two different candidates have the name 'same'\. Give it another one: a layer by name=",
         ),
+        ([keras.layers.ReLU(), layers.ReLU()], r"no candidate beside the baseline 'relu'"),
+        ([lambda x: x[..., :1]], r"'<lambda>' changes the shape at '.*' from \(None, 8\) to \(None, 1\)"),
+        ([lambda x: x.no_such_thing], r"Candidate '<lambda>' can't be applied at"),
         ([keras.layers.PReLU(name="relu")], r"A candidate has the baseline's name 'relu'"),
     ],
 )

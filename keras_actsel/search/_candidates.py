@@ -1,19 +1,15 @@
 """What is chosen among: candidates by name, and the two ways to make a model of one."""
 
-import hashlib
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 import keras
-import numpy as np
 
 from keras_actsel import activations, layers
 from keras_actsel.search._compile import fresh_compile_arguments
 from keras_actsel.search._data import Data
-from keras_actsel.search._random import reseed, seed_everything
-from keras_actsel.surgery import rebuild, sites, sublayers
+from keras_actsel.surgery import as_record, check_replacement, rebuild, sites, sublayers
 
 SHORTLIST = ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh")
 """The default candidates: one of each family that trains well in hidden layers, the cheap ones first.
@@ -21,6 +17,8 @@ SHORTLIST = ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh")
 A rectifier and its leaky form, an exponential one, the two smooth gates of transformers and convnets, and the classic
 sigmoidal one. Selecting among near twins costs time and rarely tells them apart.
 """
+
+RENAME = "Give it another one: a layer by name=, a function by def."
 
 Candidate: TypeAlias = activations.ActivationFunction | keras.Layer
 
@@ -37,7 +35,7 @@ def named(candidates: Iterable[Any] | None) -> dict[str, Candidate]:
         _refuse_shape_changing(candidate)
         name = candidate.name if isinstance(candidate, keras.Layer) else str(candidate)
         if name in found and found[name] is not candidate and found[name] != candidate:
-            raise ValueError(f"Two different candidates have the name {name!r}. Give one of them another name=.")
+            raise ValueError(f"Two different candidates have the name {name!r}. {RENAME}")
         found[name] = candidate
     if not found:
         raise ValueError(
@@ -75,8 +73,8 @@ class ModelSource(ABC):
     baseline: str
 
     @abstractmethod
-    def make(self, name: str, seed: int, data: Data) -> keras.Model:
-        """A compiled model of a candidate whose random parts follow the seed."""
+    def make(self, name: str, data: Data) -> keras.Model:
+        """A compiled model of a candidate, with new weights."""
 
 
 class GivenModel(ModelSource):
@@ -91,44 +89,48 @@ class GivenModel(ModelSource):
         self.sites = _hidden_sites(model)
         shared = _shared_activation(self.sites)
         self.baseline = "as given" if shared is None else str(shared)
-        others = {name: candidate for name, candidate in candidates.items() if candidate != shared}
+        others = {name: candidate for name, candidate in candidates.items() if as_record(candidate) != shared}
         if not others:
             raise ValueError(
                 f"There is no candidate beside the baseline {self.baseline!r}, the model's own activation. "
                 f"Received: {list(candidates)}."
             )
         if self.baseline in others:
-            raise ValueError(f"A candidate has the baseline's name {self.baseline!r}. Give it another name=.")
+            raise ValueError(f"A candidate has the baseline's name {self.baseline!r}. {RENAME}")
         self.candidates = {self.baseline: None, **others}
-        self._check_shapes()
+        self._check_candidates()
 
-    def _check_shapes(self) -> None:
+    def _check_candidates(self) -> None:
+        """Each must keep the shape at every site, and be allowed to stand there."""
         for name, candidate in self.candidates.items():
-            if not isinstance(candidate, keras.Layer):
+            if candidate is None:
                 continue
             for site in self.sites:
-                shape = self._output_shape(name, candidate, site)
+                shape = _output_shape(name, candidate, site)
                 if shape != tuple(site.shape):
                     raise ValueError(
                         f"Candidate {name!r} changes the shape at {site.path!r} from {site.shape} to {shape}. "
                         "A candidate must keep it; use such a layer as a layer of the model."
                     )
+            check_replacement(self.model, candidate)
 
-    @staticmethod
-    def _output_shape(name: str, candidate: keras.Layer, site: Any) -> tuple[int | None, ...]:
-        copy = type(candidate).from_config(candidate.get_config())
-        try:
-            return tuple(copy(keras.KerasTensor(site.shape)).shape)
-        except Exception as error:
-            raise ValueError(
-                f"Candidate {name!r} can't be applied at {site.path!r}, to an input of shape {site.shape}: {error}"
-            ) from error
-
-    def make(self, name: str, seed: int, data: Data) -> keras.Model:  # noqa: ARG002 - the copy is built already
-        """A copy of the model, drawn anew by the seed and compiled as the original was."""
-        model = rebuild(self.model, self.candidates[name], seed=seed)
+    def make(self, name: str, data: Data) -> keras.Model:  # noqa: ARG002 - the copy is built already
+        """A copy of the model, drawn anew and compiled as the original was."""
+        model = rebuild(self.model, self.candidates[name], fresh=True)
         model.compile(**fresh_compile_arguments(self.model))
         return model
+
+
+def _output_shape(name: str, candidate: Candidate, site: Any) -> tuple[int | None, ...]:
+    tensor = keras.KerasTensor(site.shape)
+    copied = isinstance(candidate, keras.Layer)
+    try:
+        applied = type(candidate).from_config(candidate.get_config()) if copied else candidate
+        return tuple(applied(tensor).shape)
+    except Exception as error:
+        raise ValueError(
+            f"Candidate {name!r} can't be applied at {site.path!r}, to an input of shape {site.shape}: {error}"
+        ) from error
 
 
 def _hidden_sites(model: keras.Model) -> list[Any]:
@@ -161,12 +163,10 @@ class BuildFunction(ModelSource):
         self.build = build
         self.candidates = dict(candidates)
         self.baseline = next(iter(candidates))
-        self._starts: dict[str, dict[int, str | None]] = {}
 
-    def make(self, name: str, seed: int, data: Data) -> keras.Model:
-        """What `build` returns, with weights and generators of fixed seeds drawn anew."""
+    def make(self, name: str, data: Data) -> keras.Model:
+        """What `build` returns, built."""
         activation = self._fresh(name)
-        seed_everything(seed)  # whatever a layer drew when it was copied, all candidates start alike
         model = self.build(activation)
         if not isinstance(model, keras.Model) or not model.compiled:
             raise ValueError(f"build(activation) must return a compiled keras.Model. Received: {_described(model)}.")
@@ -174,21 +174,7 @@ class BuildFunction(ModelSource):
             _build_by_calling(model, data)
         if isinstance(activation, keras.Layer):
             _refuse_shared(model, activation)
-        reseed(model, seed)
-        self._warn_of_equal_starts(model, name, seed)
         return model
-
-    def _warn_of_equal_starts(self, model: keras.Model, name: str, seed: int) -> None:
-        digest = _starting_digest(model)
-        earlier = self._starts.setdefault(name, {})
-        if digest is not None and digest in earlier.values() and seed not in earlier:
-            warnings.warn(
-                f"build(activation) gave {name!r} the same starting weights for the seeds {[*earlier, seed]}. Either "
-                "all of them are pretrained, or build sets a random seed of its own: then the seeds are no independent "
-                "runs and the verdict is too sure. Leave seeding to `select`.",
-                stacklevel=2,
-            )
-        earlier[seed] = digest
 
     def _fresh(self, name: str) -> Any:
         """What `build` is given: the record itself, or a copy of the layer for this trial alone."""
@@ -198,7 +184,8 @@ class BuildFunction(ModelSource):
         # A record that learns by itself, such as prelu, does so as a layer only.
         if candidate is not None and candidate.trainable:
             return layers.Activation(candidate, name=candidate.name)
-        return candidate
+        # Keras's own function where it agrees, so that the model can be loaded without this package.
+        return candidate if candidate is None else candidate.keras_equivalent or candidate
 
 
 def _described(model: Any) -> str:
@@ -209,7 +196,7 @@ def _build_by_calling(model: keras.Model, data: Data) -> None:
     try:
         model(data.few, training=False)
     except NotImplementedError:
-        # A model that only has a train_step of its own: `fit` builds it. Its fixed seeds stay unknown until then.
+        # A model that only has a train_step of its own: `fit` builds it.
         return
 
 
@@ -227,10 +214,3 @@ def _refuse_shared(model: keras.Model, activation: keras.Layer) -> None:
             f"build(activation) put one layer, {activation.name!r}, at {len(places)} places: {', '.join(places)}. "
             "They would share its weights. Place `keras_actsel.layers.Activation(activation)` at each: it copies it."
         )
-
-
-def _starting_digest(model: keras.Model) -> str | None:
-    """A digest of the trainable weights that are not constant; None if there are none (yet)."""
-    weights = [keras.ops.convert_to_numpy(weight) for weight in model.trainable_weights]
-    drawn = [weight for weight in weights if weight.size and np.ptp(weight) > 0]
-    return hashlib.sha256(b"".join(weight.tobytes() for weight in drawn)).hexdigest() if drawn else None

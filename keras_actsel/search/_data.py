@@ -31,8 +31,16 @@ class Data:
     @property
     def few(self) -> Any:
         """A first few validation inputs, to build and to try a model with."""
-        x = self.evaluate["x"]
-        return take(x, slice(0, 2)) if is_arrays(x) else next(iter(x))[0]
+        return take(first_batch(self.evaluate)[0], slice(0, 2))
+
+
+def first_batch(arguments: dict[str, Any]) -> tuple[Any, Any]:
+    """Inputs and targets: all of them where they are arrays, the first batch of a stream; None for no targets."""
+    if is_arrays(arguments["x"]):
+        return arguments["x"], arguments.get("y")
+    batch = next(iter(arguments["x"]))
+    x, y = (batch[0], batch[1] if len(batch) > 1 else None) if isinstance(batch, (tuple, list)) else (batch, None)
+    return as_arrays(x), None if y is None else as_arrays(y)
 
 
 def prepare(x: Any, y: Any, validation_data: Any, sample_weight: Any = None) -> Data:
@@ -97,7 +105,7 @@ def _check_arrays(name: str, arrays: dict[str, Any]) -> None:
             if bad:
                 raise ValueError(
                     f"{name}: {key}{path} has {bad} values that are NaN or infinite, of {leaf.size}. "
-                    "Every trial would diverge: drop or fill them first."
+                    "Fill or drop them, or mark what a masking loss should skip by a finite number."
                 )
 
 

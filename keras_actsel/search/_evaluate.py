@@ -13,8 +13,17 @@ from keras_actsel.results import Trial, TrialError
 from keras_actsel.search._candidates import ModelSource
 from keras_actsel.search._data import Data
 from keras_actsel.search._objective import Objective
-from keras_actsel.search._random import preserved_randomness, seed_everything
+from keras_actsel.search._random import preserved_randomness, reseed_generators, seed_everything, weights_drawn_by
 from keras_actsel.search._strategy import Request
+
+
+def seeded_model(source: ModelSource, name: str, seed: int, data: Data) -> keras.Model:
+    """A compiled model of a candidate; what it draws by itself, such as dropout, follows the seed."""
+    seed_everything(seed)
+    model = source.make(name, data)
+    reseed_generators(model, seed)
+    return model
+
 
 LARGE = 1_000_000
 """Parameters of a model that is worth the tenth of a second that collecting garbage takes."""
@@ -91,12 +100,12 @@ class Evaluator:
         return trial
 
     def _fitted(self, request: Request) -> tuple[keras.Model, float, bool]:
-        seed_everything(request.seed)
-        model = self.source.make(request.candidate, request.seed, self.data)
-        # Again, as making the model drew numbers, and more of them for some candidates: the order of the data must not
-        # depend on that.
-        seed_everything(request.seed)
-        history = model.fit(**self.data.fit, **self._validation(), verbose=0, **self.fit_arguments)
+        with weights_drawn_by(request.seed):
+            model = seeded_model(self.source, request.candidate, request.seed, self.data)
+            # Making the model drew numbers, and more of them for some candidates: the order of the data must not depend
+            # on that.
+            seed_everything(request.seed)
+            history = model.fit(**self.data.fit, **self._validation(), verbose=0, **self.fit_arguments)
         logs = model.evaluate(**self.data.evaluate, **self._batching(), verbose=0, return_dict=True)
         score = float(logs[self.objective.key])
         losses = [*history.history.get("loss", [])[-1:], logs.get("loss", 0.0), score]

@@ -1,6 +1,7 @@
 """Do the labels fit the loss and the output? Some backends train on silently where they don't."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -8,119 +9,157 @@ import numpy as np
 
 from keras_actsel.search._data import leaves
 
+TOLERANCE = 1e-5
+"""Soft labels made in float32 may pass 0 and 1 by so much."""
 
-def check_labels(model: keras.Model, y: Any, output_shapes: Sequence[tuple[int | None, ...]]) -> None:
+
+@dataclass(frozen=True)
+class _Case:
+    """Labels of one output.
+
+    Args:
+        name: Where they are, such as "y" or "y['price']".
+        labels: The labels, `(samples, ...)`.
+        shape: The shape of the output, `(None, ...)`.
+        loss: Its loss as an object or function of Keras.
+        loss_name: That function's name.
+    """
+
+    name: str
+    labels: Any
+    shape: tuple[int | None, ...]
+    loss: Any
+    loss_name: str
+
+    @property
+    def given(self) -> tuple[int | None, ...]:
+        """The labels' shape without their number, which may be that of a part of the data."""
+        return (None, *self.labels.shape[1:])
+
+
+def check_labels(model: keras.Model, y: Any, outputs: Any) -> None:
     """Check targets against the loss and the output that they belong to.
 
     Args:
         model: A compiled model.
         y: Targets, an array or a nest with one array for each output.
-        output_shapes: The shape of each output, batch first.
+        outputs: What the model gives for a few samples: an array or a nest of the same kind.
 
     Raises:
         ValueError: For labels out of range, of the wrong kind for the loss, or of a shape that only broadcasts.
     """
-    targets = leaves(y)
-    losses = _losses(model, [path for path, _ in targets])
-    if len(targets) != len(output_shapes) or len(losses) != len(targets):
+    targets, predictions = dict(leaves(y)), dict(leaves(outputs))
+    losses = _losses(model, list(predictions))
+    if set(targets) != set(predictions) or set(losses) != set(targets):
         return  # a structure of the user's own: Keras itself reports one that does not fit
-    for (path, labels), loss, shape in zip(_in_output_order(model, targets), losses, output_shapes, strict=True):
-        _check_one(f"y{path}", labels, _loss_name(loss), shape)
+    for path, labels in targets.items():
+        if labels.dtype.kind in "OSU":
+            raise ValueError(
+                f"y{path} holds text or objects. Received: dtype {labels.dtype}. Encode classes as integers."
+            )
+        shape = (None, *tuple(predictions[path].shape)[1:])
+        loss, name = _resolved(losses[path])
+        if check := _CHECKS.get(name):
+            check(_Case(f"y{path}", labels, shape, loss, name))
 
 
-def _losses(model: keras.Model, paths: list[str]) -> list[Any]:
+def _losses(model: keras.Model, paths: Sequence[str]) -> dict[str, Any]:
+    """The loss of each output, by its place among the outputs."""
     loss = model.loss
     if isinstance(loss, dict):
-        return [loss.get(name) for name in getattr(model, "output_names", loss)]
-    return list(loss) if isinstance(loss, (list, tuple)) else [loss] * len(paths)
+        return {f"[{name!r}]": item for name, item in loss.items()}
+    if isinstance(loss, (list, tuple)):
+        return dict(zip(paths, loss, strict=False))
+    return dict.fromkeys(paths, loss)
 
 
-def _in_output_order(model: keras.Model, targets: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """Targets given by name come in the dict's order; losses and shapes come in the outputs'."""
-    by_path = dict(targets)
-    ordered = [f"[{name!r}]" for name in getattr(model, "output_names", None) or []]
-    return [(path, by_path[path]) for path in ordered] if set(ordered) == set(by_path) else targets
+def _resolved(loss: Any) -> tuple[Any, str]:
+    """A loss as Keras resolves it, and the name of its function; '' for one of the user's own."""
+    if loss is None or (isinstance(loss, str) and loss in ("crossentropy", "ce")):
+        return loss, loss or ""
+    loss = keras.losses.get(loss)
+    function = loss if not isinstance(loss, keras.losses.Loss) else getattr(loss, "fn", None)
+    known = getattr(keras.losses, getattr(function, "__name__", ""), None)
+    if known is not None and known is function:
+        return loss, function.__name__
+    # Losses that are no plain wrapper of a function are told by their class.
+    return loss, type(loss).__name__ if type(loss).__module__.startswith("keras.") else ""
 
 
-def _loss_name(loss: Any) -> str:
-    """Keras's name for a loss given as text, function or object; '' for one of the user's own."""
-    if isinstance(loss, str):
-        aliases = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "bce": "binary_crossentropy"}
-        return aliases.get(loss.lower(), loss)
-    name = getattr(loss, "name", None) or getattr(loss, "__name__", "")
-    module = getattr(loss, "__module__", "") if isinstance(loss, type(_loss_name)) else type(loss).__module__
-    return str(name) if str(module).startswith("keras.") else ""
-
-
-def _check_one(name: str, labels: Any, loss: str, shape: tuple[int | None, ...]) -> None:
-    if labels.dtype.kind in "OSU":
-        raise ValueError(f"{name} holds text or objects. Received: dtype {labels.dtype}. Encode classes as integers.")
-    if loss in ("sparse_categorical_crossentropy",) or (loss in ("crossentropy", "ce") and _is_sparse(labels, shape)):
-        _check_sparse(name, labels, shape)
-    elif loss == "binary_crossentropy":
-        _check_range(name, labels, loss)
-        _check_shape(name, labels, loss, shape)
-    elif loss == "categorical_crossentropy":
-        _check_categorical(name, labels, loss, shape)
-    elif loss in ("mean_squared_error", "mean_absolute_error", "huber", "huber_loss", "log_cosh"):
-        _check_shape(name, labels, loss, shape)
-
-
-def _is_sparse(labels: Any, shape: tuple[int | None, ...]) -> bool:
-    return shape[-1] != 1 and (labels.ndim < len(shape) or labels.shape[-1] == 1)
-
-
-def _check_sparse(name: str, labels: Any, shape: tuple[int | None, ...]) -> None:
-    classes = shape[-1]
-    if labels.ndim == len(shape) and labels.shape[-1] not in (1, None) and classes == labels.shape[-1]:
+def _check_sparse(case: _Case) -> None:
+    labels, axis = case.labels, getattr(case.loss, "_fn_kwargs", {}).get("axis", -1)
+    ignored = getattr(case.loss, "_fn_kwargs", {}).get("ignore_class")
+    classes = case.shape[axis]
+    if labels.ndim == len(case.shape) and labels.shape[axis] == classes != 1:
         raise ValueError(
-            f"{name} has a column for each class, but sparse_categorical_crossentropy wants one integer for each "
-            f"sample. Received: shape {_each(labels)}. Use loss='categorical_crossentropy' or y.argmax(-1)."
+            f"{case.name} has a column for each class, but sparse_categorical_crossentropy wants one integer for each "
+            f"sample. Received: shape {case.given}. Use loss='categorical_crossentropy' or y.argmax(-1)."
         )
     if not np.array_equal(labels, np.round(labels)):
         raise ValueError(
-            f"{name} must hold whole numbers for sparse_categorical_crossentropy. "
+            f"{case.name} must hold whole numbers for sparse_categorical_crossentropy. "
             f"Received: values such as {labels[labels != np.round(labels)].flat[0]!s}."
         )
-    low, high = int(labels.min()), int(labels.max())
+    used = labels if ignored is None else labels[labels != ignored]
+    low, high = (int(used.min()), int(used.max())) if used.size else (0, 0)
     if classes is not None and (low < 0 or high >= classes):
         raise ValueError(
-            f"{name} holds labels from {low} to {high}, but the output has {classes} units: expected 0 to "
+            f"{case.name} holds labels from {low} to {high}, but the output has {classes} units: expected 0 to "
             f"{classes - 1}. Give the output {max(high + 1, classes)} units, or number the classes from 0."
         )
 
 
-def _check_categorical(name: str, labels: Any, loss: str, shape: tuple[int | None, ...]) -> None:
-    if labels.ndim < len(shape) or labels.shape[-1] == 1:
+def _check_categorical(case: _Case) -> None:
+    if case.labels.ndim < len(case.shape) or case.labels.shape[-1] == 1 != case.shape[-1]:
         raise ValueError(
-            f"{name} holds one number for each sample, but {loss} wants a column for each class. "
-            f"Received: shape {_each(labels)}, output {shape}. Use loss='sparse_categorical_crossentropy'."
+            f"{case.name} holds one number for each sample, but {case.loss_name} wants a column for each class. "
+            f"Received: shape {case.given}, output {case.shape}. Use loss='sparse_categorical_crossentropy'."
         )
-    _check_range(name, labels, loss)
-    _check_shape(name, labels, loss, shape)
+    _check_probabilities(case)
 
 
-def _each(labels: Any) -> tuple[int | None, ...]:
-    """The shape of labels without their number, which may be that of a part of the data."""
-    return (None, *labels.shape[1:])
+def _check_either(case: _Case) -> None:
+    """The loss "crossentropy": Keras chooses the kind by the shapes."""
+    sparse = case.shape[-1] != 1 and (case.labels.ndim < len(case.shape) or case.labels.shape[-1] == 1)
+    (_check_sparse if sparse else _check_probabilities)(case)
 
 
-def _check_range(name: str, labels: Any, loss: str) -> None:
-    low, high = float(labels.min()), float(labels.max())
-    if low < 0 or high > 1:
-        raise ValueError(f"{name} must lie between 0 and 1 for {loss}. Received: values from {low:g} to {high:g}.")
+def _check_probabilities(case: _Case) -> None:
+    low, high = float(case.labels.min()), float(case.labels.max())
+    if low < -TOLERANCE or high > 1 + TOLERANCE:
+        raise ValueError(
+            f"{case.name} must lie between 0 and 1 for {case.loss_name}. Received: values from {low:g} to {high:g}."
+        )
+    _check_shape(case)
 
 
-def _check_shape(name: str, labels: Any, loss: str, shape: tuple[int | None, ...]) -> None:
+def _check_shape(case: _Case) -> None:
     """Equal shapes, but for a last axis of one that either may lack: Keras fits that itself."""
-    given, wanted = tuple(labels.shape[1:]), tuple(shape[1:])
+    given, wanted = case.given[1:], case.shape[1:]
     if len(given) + 1 == len(wanted) and wanted[-1] == 1:
         given = (*given, 1)
     elif len(wanted) + 1 == len(given) and given[-1] == 1:
         wanted = (*wanted, 1)
-    fits = len(given) == len(wanted) and all(b is None or a == b for a, b in zip(given, wanted, strict=True))
-    if not fits:
+    if len(given) != len(wanted) or any(b is not None and a != b for a, b in zip(given, wanted, strict=True)):
         raise ValueError(
-            f"{name} does not fit the output: {loss} would broadcast one against the other. "
-            f"Received: targets of shape {_each(labels)}, output of shape {tuple(shape)}."
+            f"{case.name} does not fit the output: {case.loss_name} would broadcast one against the other. "
+            f"Received: targets of shape {case.given}, output of shape {case.shape}."
         )
+
+
+_CHECKS: dict[str, Callable[[_Case], None]] = {
+    "crossentropy": _check_either,
+    "ce": _check_either,
+    "sparse_categorical_crossentropy": _check_sparse,
+    "categorical_crossentropy": _check_categorical,
+    "categorical_focal_crossentropy": _check_categorical,
+    "binary_crossentropy": _check_probabilities,
+    "binary_focal_crossentropy": _check_probabilities,
+    "mean_squared_error": _check_shape,
+    "mean_absolute_error": _check_shape,
+    "mean_absolute_percentage_error": _check_shape,
+    "mean_squared_logarithmic_error": _check_shape,
+    "huber": _check_shape,
+    "log_cosh": _check_shape,
+    "poisson": _check_shape,
+}

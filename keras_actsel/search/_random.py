@@ -1,6 +1,7 @@
 """Everything random follows a trial's seed, and the process's own random state comes back afterwards."""
 
 import random
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,22 +12,28 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_actsel.surgery import stable_hash, sublayers
+from keras_actsel.surgery import sublayers
 
 
 @contextmanager
 def preserved_randomness() -> Iterator[None]:
-    """Restore the random state of Python, NumPy, Keras and the backend on leaving."""
+    """Restore the random state of Python, NumPy, Keras and PyTorch on leaving.
+
+    TensorFlow keeps the seed that was set, but its stream of random numbers starts over: it has no place to go back to.
+    """
     python, numpy = random.getstate(), np.random.get_state()
     generator_state = ops.convert_to_numpy(_global_generator().state)
-    try:
-        with _preserved_backend():
+    existed = random.getstate() == python  # Keras seeds a generator that it makes from Python's random numbers
+    with _preserved_backend():
+        try:
             yield
-    finally:
-        _global_generator().state.assign(generator_state)
-        np.random.set_state(numpy)
-        # Last, as finding Keras's generator may have drawn from Python's.
-        random.setstate(python)
+        finally:
+            if existed:
+                _global_generator().state.assign(generator_state)
+            else:
+                keras.utils.set_random_seed(0)  # the public way to drop a generator
+            np.random.set_state(numpy)
+            random.setstate(python)
 
 
 def seed_everything(seed: int) -> None:
@@ -47,41 +54,54 @@ def seed_everything(seed: int) -> None:
         torch.manual_seed(seed)
 
 
-def reseed(model: keras.Model, seed: int) -> None:
-    """Make a model that a user built follow the seed where it carries fixed seeds of its own.
+@contextmanager
+def weights_drawn_by(seed: int) -> Iterator[None]:
+    """Draw each weight that is made from a seed of its own, made of the given seed and the weight's place.
 
-    Initializers with a fixed seed are replaced, and weights that are still what such an initializer drew are drawn
-    anew; weights that something else has set since, such as pretrained ones, stay. Fixed generators of dropout and
-    augmentation are set.
+    So initializers with a fixed seed give other weights for other seeds, and all candidates start alike, whatever else
+    one of them draws: a weight's place is how many its layer's class has made before, and a candidate that is a layer
+    is of another class than its hosts.
     """
+    add_weight = keras.Layer.add_weight
+    made: Counter[str] = Counter()
+
+    def add_drawn(layer: Any, shape: Any = None, initializer: Any = None, *args: Any, **kwargs: Any) -> Any:
+        kind = type(layer).__name__
+        made[kind] += 1
+        place = _stable_hash(seed, kind, made[kind])
+        return add_weight(layer, shape, _with_seed(initializer, place), *args, **kwargs)
+
+    with mock.patch.object(keras.Layer, "add_weight", add_drawn):
+        yield
+
+
+def _with_seed(initializer: Any, seed: int) -> Any:
+    """The same initializer with another seed; what has no seed is returned as it is."""
+    if isinstance(initializer, str):
+        initializer = keras.initializers.get(initializer)
+    if not isinstance(initializer, keras.initializers.Initializer):
+        return initializer
+    try:
+        config = initializer.get_config()
+    except NotImplementedError:  # an initializer of the user's own without a config: its seed can't be known
+        return initializer
+    return type(initializer).from_config({**config, "seed": seed}) if "seed" in config else initializer
+
+
+def reseed_generators(model: keras.Model, seed: int) -> None:
+    """Set the generators of dropout, augmentation and the like, also those with a fixed seed, by the seed and place."""
     counts: Counter[str] = Counter()
     for layer in (model, *sublayers(model).values()):
-        # The third Dense is the third in every trial: a candidate that is a layer does not shift it, nor do names.
-        kind = type(layer).__name__
-        counts[kind] += 1
         for name, value in list(vars(layer).items()):
-            derived = stable_hash(seed, kind, counts[kind], name)
-            if isinstance(value, keras.random.SeedGenerator) and value.get_config()["seed"] is not None:
-                value.state.assign(np.array([derived, 0]))
-            elif isinstance(value, keras.initializers.Initializer) and _fixed_seed(value) is not None:
-                _redraw(layer, name, value, derived)
+            if isinstance(value, keras.random.SeedGenerator):
+                # The third Dropout is the third in every trial: a candidate that is a layer does not shift it.
+                counts[place := f"{type(layer).__name__} {name}"] += 1
+                value.state.assign(np.array([_stable_hash(seed, place, counts[place]), 0]))
 
 
-def _fixed_seed(initializer: keras.initializers.Initializer) -> Any:
-    try:
-        return initializer.get_config().get("seed")
-    except NotImplementedError:  # an initializer of the user's own without a config has no seed that we could know
-        return None
-
-
-def _redraw(layer: keras.Layer, name: str, initializer: Any, seed: int) -> None:
-    fresh = type(initializer).from_config({**initializer.get_config(), "seed": seed})
-    setattr(layer, name, fresh)
-    variable = getattr(layer, name.removesuffix("_initializer"), None)
-    if isinstance(variable, keras.Variable):
-        drawn = ops.convert_to_numpy(initializer(variable.shape, dtype=variable.dtype))
-        if np.array_equal(drawn, ops.convert_to_numpy(variable)):
-            variable.assign(fresh(variable.shape, dtype=variable.dtype))
+def _stable_hash(*parts: Any) -> int:
+    """A number from 0 to 2**31 - 1 that depends on the parts alone, in every process."""
+    return zlib.crc32(repr(parts).encode()) & 0x7FFFFFFF
 
 
 def _global_generator() -> keras.random.SeedGenerator:

@@ -1,21 +1,24 @@
 """`select`: search proposes, confirmation on fresh seeds decides."""
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import keras
 
+from keras_actsel._spelling import did_you_mean
 from keras_actsel.results import Selection, Trial, TrialError
 from keras_actsel.search import _candidates
 from keras_actsel.search._compilation import kept_compilations
-from keras_actsel.search._data import Data, as_arrays, is_arrays, leaves, prepare
-from keras_actsel.search._evaluate import Evaluator
+from keras_actsel.search._data import Data, as_arrays, first_batch, is_arrays, prepare, take
+from keras_actsel.search._evaluate import Evaluator, seeded_model
 from keras_actsel.search._exhaustive import Exhaustive
 from keras_actsel.search._labels import check_labels
 from keras_actsel.search._objective import Objective, resolve
 from keras_actsel.search._progress import progress
-from keras_actsel.search._random import preserved_randomness, seed_everything
+from keras_actsel.search._random import preserved_randomness
 from keras_actsel.search._strategy import Request, Strategy
 
 
@@ -96,14 +99,42 @@ def select(  # noqa: PLR0913 - the one function that users call, in Keras's and 
         return _confirmed(found, evaluator, fresh)
 
 
+_OWN = ("candidates", "validation_data", "seeds", "confirm", "objective", "initializer", "strategy", "verbose")
+
+
 def _search(strategy: Strategy, evaluator: Evaluator, names: list[str], seeds: list[int]) -> tuple[Trial, ...]:
-    asking = strategy.search(names, seeds)
-    try:
-        requests = next(asking)
-        while True:
-            requests = asking.send(evaluator.run(requests))
-    except StopIteration:
-        return tuple(evaluator.trials)
+    """Train what the strategy asks for until it asks no more."""
+    asked: set[Request] = set()
+    asking = strategy.search(names, seeds, evaluator.objective.direction)
+    trials: list[Trial] | None = None
+    while True:
+        try:
+            requests = next(asking) if trials is None else asking.send(trials)
+        except StopIteration:
+            break
+        except Exception as error:
+            raise TrialError(
+                f"The strategy {type(strategy).__name__} failed: {type(error).__name__}: {error}",
+                tuple(evaluator.trials),
+            ) from error
+        _check_requests(strategy, requests, asked, names, seeds)
+        trials = evaluator.run(requests)
+    if not evaluator.trials:
+        raise ValueError(f"The strategy {type(strategy).__name__} asked for no trial. Expected one or more.")
+    return tuple(evaluator.trials)
+
+
+def _check_requests(
+    strategy: Strategy, requests: list[Request], asked: set[Request], names: list[str], seeds: list[int]
+) -> None:
+    """Seeds of the confirmation must stay unseen, and a trial that is counted twice would be no evidence."""
+    for request in requests:
+        if request.candidate not in names or request.seed not in seeds or request.stage != "search" or request in asked:
+            raise ValueError(
+                f"The strategy {type(strategy).__name__} asked for {request}. "
+                f"Expected each request once, in the stage 'search', with a candidate of {names} and a seed of {seeds}."
+            )
+        asked.add(request)
 
 
 def _confirmed(found: Selection, evaluator: Evaluator, fresh: list[int]) -> Selection:
@@ -131,7 +162,6 @@ def _source(model: Any, named: dict[str, Any]) -> _candidates.ModelSource:
 def _rehearse(source: _candidates.ModelSource, data: Data, wanted: Any, seed: int) -> Objective:
     """Try the baseline on a few samples: do the data fit, what is there to score, is its direction known?"""
     with preserved_randomness():
-        seed_everything(seed)
         model = _first_model(source, seed, data)
         _check_targets(model, data)
         try:
@@ -145,7 +175,7 @@ def _rehearse(source: _candidates.ModelSource, data: Data, wanted: Any, seed: in
 
 def _first_model(source: _candidates.ModelSource, seed: int, data: Data) -> keras.Model:
     try:
-        return source.make(source.baseline, seed, data)
+        return seeded_model(source, source.baseline, seed, data)
     except ValueError as error:
         error.add_note(f"This was met while making the first model, {source.baseline!r} with seed {seed}.")
         raise
@@ -162,14 +192,14 @@ def _few(evaluate: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_targets(model: keras.Model, data: Data) -> None:
-    outputs = model(data.few, training=False) if is_arrays(data.evaluate["x"]) else None
-    if outputs is None:
-        return
-    shapes = [tuple(output.shape) for _, output in leaves(outputs)]
-    shapes = [(None, *shape[1:]) for shape in shapes]
     for arguments in (data.fit, data.evaluate):
-        if "y" in arguments:
-            check_labels(model, arguments["y"], shapes)
+        x, y = first_batch(arguments)
+        if y is not None and is_arrays(y):
+            try:
+                outputs = model(take(x, slice(0, 2)), training=False)
+            except NotImplementedError:
+                return  # a model with a train_step and no call: what its outputs are is its own affair
+            check_labels(model, y, outputs)
 
 
 def _checked_fit_arguments(arguments: dict[str, Any]) -> tuple[dict[str, Any], Any]:
@@ -178,6 +208,12 @@ def _checked_fit_arguments(arguments: dict[str, Any]) -> tuple[dict[str, Any], A
             "validation_split would score each trial on the last rows of the data, in their order. "
             "Leave it out: a shuffled, stratified fifth is held out; or pass validation_data=."
         )
+    known = inspect.signature(keras.Model.fit).parameters
+    for name in arguments:
+        if name not in known:
+            raise ValueError(
+                f"select has no argument {name!r}, and neither has model.fit.{did_you_mean(name, [*known, *_OWN])}"
+            )
     arguments = dict(arguments)
     weight = arguments.pop("sample_weight", None)
     return arguments, None if weight is None else as_arrays(weight)
@@ -185,18 +221,19 @@ def _checked_fit_arguments(arguments: dict[str, Any]) -> tuple[dict[str, Any], A
 
 def _checked_seeds(seeds: int | Sequence[int], confirm: int) -> tuple[list[int], list[int]]:
     """The seeds of the search and, disjoint from them, those of the confirmation."""
-    listed = list(range(seeds)) if isinstance(seeds, int) else [int(seed) for seed in seeds]
-    if not listed or len(set(listed)) < len(listed) or min(listed) < 0 or max(listed) >= 2**31:
+    listed: list[Any] = list(range(int(seeds)) if isinstance(seeds, Integral) else seeds)  # type: ignore[arg-type]
+    whole = all(isinstance(seed, Integral) for seed in listed)
+    if not listed or not whole or len(set(listed)) < len(listed) or min(listed) < 0 or max(listed) >= 2**31:
         raise ValueError(
             "seeds must be a positive number, or a list of different integers from 0 to 2**31 - 1. "
             f"Received: {seeds!r}."
         )
-    if not isinstance(confirm, int) or confirm < 0 or confirm == 1:
+    if not isinstance(confirm, Integral) or confirm < 0 or confirm == 1:
         raise ValueError(
             f"confirm must be 0, or 2 or more: a single pair tells nothing about scatter. Received: {confirm!r}."
         )
-    first = max(listed) + 1
-    return listed, list(range(first, first + confirm))
+    first = int(max(listed)) + 1
+    return [int(seed) for seed in listed], list(range(first, first + int(confirm)))
 
 
 def _check_rest(initializer: Any, strategy: Any, verbose: Any) -> None:

@@ -26,16 +26,19 @@ class Strategy(ABC):
     """How to search among candidates; subclass it to search in a way of your own.
 
     A strategy proposes a leader, and no more: whether the leader is better than the baseline is decided afterwards, on
-    seeds that no strategy has seen.
+    seeds that no strategy has seen. The leader is the best of those candidates that were trained on most seeds.
     """
 
     @abstractmethod
-    def search(self, candidates: Sequence[str], seeds: Sequence[int]) -> Generator[list[Request], list[Trial], None]:
+    def search(
+        self, candidates: Sequence[str], seeds: Sequence[int], direction: str
+    ) -> Generator[list[Request], list[Trial], None]:
         """Yield batches of requests and receive the trials of each, in the same order.
 
         Args:
             candidates: The candidates' names, the baseline first.
-            seeds: The seeds of the search.
+            seeds: The seeds of the search; no others may be asked for.
+            direction: `"max"` if a larger score is better, else `"min"`.
         """
 
     def number_of_trials(self, candidates: Sequence[str], seeds: Sequence[int]) -> int:

@@ -1,15 +1,11 @@
-"""Configs of layers: the activations named in them, edits, seeds, and layers made from them."""
+"""Configs of layers: the activations named in them, edits, and layers made from them."""
 
-import contextlib
 import inspect
-import random
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_actsel.surgery._operations import record_of
 from keras_actsel.surgery._roles import is_named
@@ -115,49 +111,13 @@ def _reads_back(spelled: Any, function: Any) -> bool:
         return False
 
 
-def stable_hash(*parts: Any) -> int:
-    """A number from 0 to 2**31 - 1 that depends on the parts alone, in every process."""
-    return zlib.crc32(repr(parts).encode()) & 0x7FFFFFFF
-
-
-def reseeded(config: Any, seed: int, keys: Keys = ()) -> Any:
-    """A copy of a config in which every seed is a number made of `seed` and the keys to it."""
-    if isinstance(config, dict):
-        return {
-            key: stable_hash(seed, *keys, key)
-            if key == "seed" and (value is None or isinstance(value, int))
-            else reseeded(value, seed, (*keys, key))
-            for key, value in config.items()
-        }
-    if isinstance(config, (list, tuple)):
-        return type(config)(reseeded(value, seed, (*keys, i)) for i, value in enumerate(config))
-    return config
-
-
-@contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Draw what is drawn without a seed of its own from `seed`, and leave the random state as it was.
-
-    Keras takes the seed of an initializer that has none from Python's `random`.
-    """
-    states = random.getstate(), np.random.get_state()
-    random.seed(seed)
-    np.random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-
-
-def made_again(layer: Any, path: str, edits: Mapping[Keys, Any], seed: int | None) -> Any:
+def made_again(layer: Any, path: str, edits: Mapping[Keys, Any]) -> Any:
     """A new, unbuilt layer from a layer's config.
 
     Args:
         layer: The layer.
         path: Its path in the model, for messages.
         edits: New values by the keys to them in its config.
-        seed: None, or the number that all seeds in its config are made from.
 
     Raises:
         ValueError: If the layer's class has no config that makes it again.
@@ -166,8 +126,6 @@ def made_again(layer: Any, path: str, edits: Mapping[Keys, Any], seed: int | Non
         config = _with_live_functions(layer.get_config(), layer)
         for keys, value in edits.items():
             config = edited(config, keys, value)
-        if seed is not None:
-            config = reseeded(config, seed)
         return _from_config(layer, config)
     except Exception as error:
         raise ValueError(

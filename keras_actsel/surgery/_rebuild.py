@@ -1,6 +1,5 @@
 """Surgery: a new model like a given one, with other activations at some of its sites."""
 
-import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from keras import tree
 
 from keras_actsel import activations, layers
 from keras_actsel.surgery import _operations as operations
-from keras_actsel.surgery._config import Keys, made_again, portable, seeded, stable_hash
+from keras_actsel.surgery._config import Keys, made_again, portable
 from keras_actsel.surgery._graph import Graph, checked, repeat, tensors
 from keras_actsel.surgery._sites import Paths, Site, Spot, opens, survey
 from keras_actsel.surgery._state import copy_frozen, copy_state, copy_trainable
@@ -51,19 +50,16 @@ def rebuild(
     activation: Any = None,
     where: Where | None = None,
     *,
-    seed: int | None = None,
+    fresh: bool = False,
 ) -> Any:
-    """Like `replace`; with a seed, layers that learn start afresh.
-
-    Equal seeds give equal weights to layers of equal place, whatever the activation and the names; different seeds
-    give different ones, even to initializers with a fixed seed. Frozen weights and layers that do not learn keep their
-    state.
+    """Like `replace`; if wanted, layers that learn start afresh.
 
     Args:
         model: As for `replace`.
         activation: As for `replace`; None copies the model as it is.
         where: As for `replace`.
-        seed: None to keep all weights, or the number that the new ones are drawn from.
+        fresh: Whether layers that learn are drawn anew by their initializers. Frozen weights and layers that do not
+            learn keep their state.
 
     Returns:
         A new model of the same kind, not compiled.
@@ -74,7 +70,7 @@ def rebuild(
     paths = Paths()
     found = survey(checked(model), paths)
     plan = {} if activation is None else _plan(found, _replacement(activation), where)
-    builder = _Builder(plan, paths, seed)
+    builder = _Builder(plan, paths, fresh)
     new = builder.model(model, "")
     builder.carry_over()
     return new
@@ -189,14 +185,13 @@ def _numbered(wish: str) -> Any:
 class _Builder:
     """Makes the layers and models of the copy, each once, and remembers what each was made from."""
 
-    def __init__(self, plan: Mapping[str, _Change], paths: Paths, seed: int | None) -> None:
+    def __init__(self, plan: Mapping[str, _Change], paths: Paths, fresh: bool) -> None:
         self.plan = plan
         self.paths = paths
-        self.seed = seed
+        self.fresh = fresh
         self.made: dict[Any, Any] = {}
         self.copies: list[tuple[Any, Any, str]] = []
         self.added: list[tuple[Any, Any]] = []
-        self.places: dict[str, int] = {}
 
     def model(self, old: Any, prefix: str) -> Any:
         """The copy of a model."""
@@ -208,7 +203,7 @@ class _Builder:
     def operation(self, op: Any, path: str, edits: Mapping[Keys, Any]) -> Any:
         """The copy of a layer or other operation."""
         if id(op) not in self.made:
-            self.made[id(op)] = new = made_again(op, path, edits, self.seed_at(path))
+            self.made[id(op)] = new = made_again(op, path, edits)
             if isinstance(op, keras.Layer):
                 self.copies.append((op, new, path))
             elif new.name != op.name:  # some operations take no name when made
@@ -229,7 +224,7 @@ class _Builder:
         edits: dict[Keys, Any] = {("name",): name}
         if activation.dtype_policy == keras.config.dtype_policy():
             edits["dtype",] = dtype
-        return made_again(activation, path, edits, self.seed_at(path))
+        return made_again(activation, path, edits)
 
     def carry_over(self) -> None:
         """Copy the state and then the flags, those of models before those of their layers."""
@@ -237,7 +232,7 @@ class _Builder:
         for old, new, path in self.copies:
             if opens(old):
                 continue
-            if self.seed is None:
+            if not self.fresh:
                 copy_state(old, new, path, dropped)
             else:
                 copy_frozen(old, new)
@@ -249,20 +244,6 @@ class _Builder:
         for host, new in self.added:
             if isinstance(host, keras.Layer):
                 new.trainable = host.trainable
-
-    def drawing(self, path: str) -> Any:
-        """A context in which what has no seed in its config is drawn from the seed and the path."""
-        seed = self.seed_at(path)
-        return contextlib.nullcontext() if seed is None else seeded(seed)
-
-    def seed_at(self, path: str) -> int | None:
-        """The seed for what is at a path.
-
-        It depends on the path's place in the order of the graph, and not on names: a model defined twice in a session
-        has other names the second time, and must still start from the same weights.
-        """
-        place = self.places.setdefault(path, len(self.places))
-        return None if self.seed is None else stable_hash(self.seed, place)
 
 
 def _weights_in(change: _Change) -> list[Any]:
@@ -295,13 +276,12 @@ class _ModelCopy:
         return keras.Model(inputs, outputs, name=self.old.name)
 
     def _call(self, index: int, args: Any, kwargs: Any) -> Any:
-        with self.builder.drawing(self.paths[index]):
-            op, path = self.graph.calls[index].op, self.paths[index]
-            if opens(op):
-                return self._apply(self.builder.model(op, f"{path}/"), *args, **kwargs)
-            if path in self.plan and not self.plan[path].spot.keys:
-                return self._apply(self._stand_in(op, path, args, kwargs), tensors((args, kwargs))[0])
-            return self._apply_fused(index, args, kwargs)
+        op, path = self.graph.calls[index].op, self.paths[index]
+        if opens(op):
+            return self._apply(self.builder.model(op, f"{path}/"), *args, **kwargs)
+        if path in self.plan and not self.plan[path].spot.keys:
+            return self._apply(self._stand_in(op, path, args, kwargs), tensors((args, kwargs))[0])
+        return self._apply_fused(index, args, kwargs)
 
     def _apply(self, op: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(op, keras.Layer):
