@@ -37,6 +37,6 @@ print(selection.leaderboard())
 print(selection.leaderboard("confirm"))
 print(selection.verdict)
 
-# The trained model is a plain Keras model: nothing of ours is needed to load it.
+# These activations are Keras's own in the model, so nothing of this package is needed to load it.
 if selection.model is not None:
     selection.model.save("digits.keras")

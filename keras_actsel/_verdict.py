@@ -64,14 +64,14 @@ def _tested(selection: Selection) -> str:
     left_out = f" ({baseline} diverged {_times(base_failed)} besides)" if base_failed else ""
     interval = f"95 % interval {test.low:+.4g} to {test.high:+.4g}, " if test.low < test.high else ""
     measured = (
-        f"{selection.objective} {test.difference:+.4g} over {test.pairs} fresh seeds{left_out}, {interval}"
+        f"{selection.objective} differs by {test.difference:+.4g} over {test.pairs} fresh seeds{left_out}, {interval}"
         f"p = {test.p_value:.2g}{_detectable(test)}"
     )
     if not test.significant:
-        return f"No significant difference, keep {baseline}: {leader} led the search, but against it has {measured}"
+        return f"No significant difference, keep {baseline}: {leader} led the search, but its {measured}"
     if selection.recommended == leader:
-        return f"Use {leader}: better than {baseline}, {measured}"
-    return f"Keep {baseline}: {leader} led the search, but is worse on fresh seeds, {measured}"
+        return f"Use {leader}: better than {baseline}, its {measured}"
+    return f"Keep {baseline}: {leader} led the search, but is worse on fresh seeds: its {measured}"
 
 
 def _detectable(test: PairedTest) -> str:

@@ -72,11 +72,11 @@ class Standing:
     seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Leaderboard(Sequence[Standing]):
     """Candidates from best to worst: those of most seeds first, then those without a diverged one, then by mean score.
 
-    It is a sequence of `Standing`; `str()` gives a plain table, and rich draws it in a terminal.
+    It is a sequence of `Standing`; `print` gives a plain table, and rich draws it in a terminal.
     """
 
     rows: tuple[Standing, ...]
@@ -106,7 +106,7 @@ class Leaderboard(Sequence[Standing]):
         ]
         return [header, *body]
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         cells = self._cells()
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = []
@@ -130,7 +130,7 @@ class Leaderboard(Sequence[Standing]):
         return table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Selection:
     """The result of `select`.
 
@@ -164,6 +164,12 @@ class Selection:
     held_out: bool = False
     initializer: str = "model"
     model: Any = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Selection best={self.best!r} recommended={self.recommended!r} baseline={self.baseline!r}, "
+            f"{len(self.trials)} trials>"
+        )
 
     def leaderboard(self, stage: str = "search") -> Leaderboard:
         """The candidates from best to worst, by the trials of one stage.

@@ -4,10 +4,14 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import keras
 import pytest
+from typer.testing import CliRunner
+
+from keras_actsel import cli
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -18,10 +22,33 @@ def blocks(path, language):
     return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
-def test_the_readme_names_the_two_commands():
-    commands = [line for block in blocks(ROOT / "README.md", "sh") for line in block.splitlines()]
-    assert 'pip install ".[tensorflow]" && keras-actsel select --dataset digits' in commands
-    assert 'pip install -e ".[dev]" && pytest' in commands
+def commands():
+    """The README's commands, each split into the extras it installs and what it runs then."""
+    lines = [line for block in blocks(ROOT / "README.md", "sh") for line in block.splitlines()]
+    matches = [re.fullmatch(r'pip install (?:-e )?"\.\[([a-z,]+)\]" && (.+)', line) for line in lines]
+    return {match[2].split()[0]: (match[1].split(","), match[2]) for match in matches if match}
+
+
+def test_the_readme_has_the_two_commands_with_extras_that_exist():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert list(commands()) == ["keras-actsel", "pytest"]
+    extras = project["optional-dependencies"]
+    for names, _ in commands().values():
+        assert set(names) <= set(extras)
+    assert commands()["keras-actsel"][0] == ["tensorflow"]
+    # Both work one after the other in one environment: they must name the same TensorFlow.
+    assert "keras-actsel[tensorflow,testing]" in extras["dev"]
+    assert project["scripts"] == {"keras-actsel": "keras_actsel.cli:main"}
+
+
+def test_the_command_of_the_main_job_runs_as_printed():
+    """As printed but for the time it takes: the fewest samples, epochs and seeds."""
+    _, *arguments = commands()["keras-actsel"][1].split()
+    small = ["--subset", "100", "--epochs", "1", "--seeds", "1", "--confirm", "0"]
+    result = CliRunner().invoke(cli.app, [*arguments, *small])
+    assert result.exit_code == 0, result.output
+    assert "relu" in result.stdout
+    assert "no difference is claimed" in " ".join(result.stdout.split())
 
 
 @pytest.mark.parametrize("path", [d for d in DOCUMENTS if blocks(d, "python")], ids=lambda path: path.name)

@@ -32,7 +32,7 @@ def test_a_confirmed_leader_is_recommended():
     assert (found.best, found.recommended) == ("gelu", "gelu")
     assert found.comparison.pairs == 5
     assert found.verdict.startswith(
-        "Use gelu: better than relu, val_accuracy +0.034 over 5 fresh seeds, 95 % interval "
+        "Use gelu: better than relu, its val_accuracy differs by +0.034 over 5 fresh seeds, 95 % interval "
     )
     assert "5 such seeds can detect a difference of 0.019" in found.verdict
     assert found.verdict.endswith("(the model's own initializers, 1000 validation samples).")
@@ -49,7 +49,9 @@ def test_no_significant_difference_keeps_the_baseline():
 def test_a_leader_that_proves_worse_is_not_recommended():
     found = selection(SEARCH, {"gelu": BETTER["relu"], "relu": BETTER["gelu"]})
     assert found.recommended == "relu"
-    assert found.verdict.startswith("Keep relu: gelu led the search, but is worse on fresh seeds, val_accuracy -0.034")
+    assert found.verdict.startswith(
+        "Keep relu: gelu led the search, but is worse on fresh seeds: its val_accuracy differs by -0.034"
+    )
 
 
 def test_smaller_is_better_turns_the_signs():
@@ -57,7 +59,7 @@ def test_smaller_is_better_turns_the_signs():
     confirm = {name: [1 - s for s in scores] for name, scores in BETTER.items()}
     found = selection(search, confirm, direction="min")
     assert (found.best, found.recommended) == ("gelu", "gelu")
-    assert "val_accuracy -0.034" in found.verdict
+    assert "val_accuracy differs by -0.034" in found.verdict
 
 
 def test_a_leading_baseline_claims_nothing():
@@ -77,7 +79,7 @@ def test_differences_without_scatter_are_decided_by_their_number():
     found = selection(SEARCH, {"gelu": [0.75] * 5, "relu": [0.5] * 5})
     assert found.recommended == "relu"
     assert found.comparison.p_value == 2 / 2**5
-    assert "val_accuracy +0.25 over 5 fresh seeds, p = 0.062; the same on every seed" in found.verdict
+    assert "val_accuracy differs by +0.25 over 5 fresh seeds, p = 0.062; the same on every seed" in found.verdict
     assert "six or more (confirm=6) would decide" in found.verdict
     found = selection(SEARCH, {"gelu": [0.75] * 6, "relu": [0.5] * 6})
     assert (found.recommended, found.comparison.p_value) == ("gelu", 2 / 2**6)
@@ -170,6 +172,11 @@ def test_json_is_strict_and_complete():
     assert len(content["trials"]) == len(found.trials)
     assert [t["score"] for t in content["trials"] if t["candidate"] == "sine"] == [None] * 3
     assert content["comparison"]["pairs"] == 5
+
+
+def test_a_selection_shows_itself_shortly():
+    assert repr(selection(SEARCH, BETTER)) == "<Selection best='gelu' recommended='gelu' baseline='relu', 19 trials>"
+    assert repr(selection(SEARCH).leaderboard()) == str(selection(SEARCH).leaderboard())
 
 
 def test_a_selection_is_frozen():

@@ -186,6 +186,26 @@ def test_frozen_layers_and_fitted_preprocessing_keep_their_state():
     assert np.allclose(ops.convert_to_numpy(found.model.layers[0](X)), ops.convert_to_numpy(normalization(X)))
 
 
+def test_candidates_do_not_enter_frozen_layers():
+    """Their weights were fitted to the activation that is there: another one would damage every candidate alike."""
+    backbone = keras.Sequential([keras.Input((2,)), keras.layers.Dense(8, "relu", name="fitted")], name="backbone")
+    backbone.trainable = False
+    inputs = keras.Input((2,))
+    hidden = keras.layers.Dense(6, "elu", name="head")(backbone(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(3, "softmax")(hidden))
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    watch = Watch()
+    found = select(model, **DATA, candidates=["tanh"], seeds=1, confirm=0, callbacks=[watch], verbose=0)
+    assert found.baseline == "elu"
+    for trained, head in zip(watch.models, (keras.activations.elu, keras.activations.tanh), strict=True):
+        assert trained.get_layer("backbone").get_layer("fitted").activation is keras.activations.relu
+        assert trained.get_layer("head").activation is head
+        assert equal(trained.get_layer("backbone").get_weights(), backbone.get_weights())
+    model.get_layer("head").trainable = False
+    with pytest.raises(ValueError, match=r"no hidden activation to choose.*head \(frozen, hidden: elu\)"):
+        select(model, **DATA, candidates=["tanh"], verbose=0)
+
+
 @pytest.mark.parametrize("used_before", [True, False])
 def test_the_random_state_of_the_process_comes_back(used_before):
     def draws(work):
@@ -247,6 +267,42 @@ def test_compile_arguments_are_copied_closures_instances_and_schedules_included(
     assert set(watch.steps) == {3}  # each schedule began anew
     assert calls
     assert instance not in [m for holder in found.model.metrics for m in getattr(holder, "metrics", [])]
+
+
+def test_what_compile_was_told_reaches_each_trial():
+    class Share(keras.metrics.Metric):
+        """A metric of a user's own, with an argument and without a config."""
+
+        def __init__(self, share=0.5, name="share", **kwargs):
+            super().__init__(name=name, **kwargs)
+            self.share = share
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            pass
+
+        def result(self):
+            return ops.convert_to_tensor(self.share)
+
+    optimizer = keras.optimizers.AdamW(lambda: 0.02, weight_decay=0.1)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    inputs = keras.Input((2,))
+    hidden = keras.layers.Dense(4, "relu")(inputs)
+    model = keras.Model(inputs, [keras.layers.Dense(3, "softmax", name=name)(hidden) for name in "ab"])
+    loss = ["sparse_categorical_crossentropy", "sparse_categorical_crossentropy"]
+    model.compile(
+        optimizer, loss, loss_weights=[1.0, 0.25], metrics=[[Share(0.9)], []], weighted_metrics=[[], ["accuracy"]]
+    )
+    watch = Watch()
+    arguments = {"validation_data": (XV, [YV, YV]), "candidates": ["tanh"], "seeds": 1, "confirm": 0, "verbose": 0}
+    found = select(model, X, [Y, Y], objective=("a_share", "max"), callbacks=[watch], **arguments)
+    assert [t.score for t in found.trials] == [pytest.approx(0.9)] * 2
+    logs = found.model.evaluate(XV, [YV, YV], verbose=0, return_dict=True)
+    assert logs["loss"] == pytest.approx(logs["a_loss"] + 0.25 * logs["b_loss"], rel=1e-4)
+    assert "b_weighted_accuracy" in logs or "b_accuracy" in logs
+    for fresh, trained in zip(watch.optimizers, watch.models, strict=True):
+        assert float(ops.convert_to_numpy(fresh.learning_rate)) == pytest.approx(0.02)
+        decayed = [fresh._use_weight_decay(v) for v in trained.trainable_variables]
+        assert decayed == ["bias" not in v.path for v in trained.trainable_variables]
 
 
 def test_objectives():

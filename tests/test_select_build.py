@@ -217,6 +217,12 @@ def test_a_failing_build_names_candidate_and_seed():
         select(failing, **DATA, candidates=["relu", "tanh"], **FEW)
 
 
+def test_a_build_that_returns_one_model_again_is_refused():
+    model = build("relu")
+    with pytest.raises(TrialError, match=r"returned a model that it had returned before.*make it inside the function"):
+        select(lambda activation: model, **DATA, candidates=["relu", "tanh"], **FEW)
+
+
 def test_build_needs_two_candidates():
     with pytest.raises(ValueError, match=r"There is no candidate beside the baseline\. Received: \['relu'\]"):
         select(build, **DATA, candidates=["relu"], **FEW)

@@ -92,6 +92,8 @@ def test_what_is_no_model(model):
             [keras.layers.PReLU(name="same"), keras.layers.LeakyReLU(name="same")],
             r"Two different candidates have the name 'same'\. Give it another one: a layer by name=",
         ),
+        ([keras.layers.PReLU], r"Received: the class PReLU\. Pass an instance: PReLU\(\)"),
+        ({"a": "tanh"}, r"candidates must be a list"),
         ([keras.layers.ReLU(), layers.ReLU()], r"no candidate beside the baseline 'relu'"),
         ([lambda x: x[..., :1]], r"'<lambda>' changes the shape at '.*' from \(None, 8\) to \(None, 1\)"),
         ([lambda x: x.no_such_thing], r"Candidate '<lambda>' can't be applied at"),
@@ -108,6 +110,18 @@ def test_candidates(candidates, message):
         ({"seeds": 0}, r"seeds must be a positive number, or a list of different integers.*Received: 0"),
         ({"seeds": [1, 1]}, r"Received: \[1, 1\]"),
         ({"seeds": [-1]}, r"Received: \[-1\]"),
+        ({"seeds": 1.5}, r"seeds must be a positive number.*Received: 1.5"),
+        ({"seeds": True}, r"Received: True"),
+        ({"seeds": [0.5]}, r"Received: \[0.5\]"),
+        ({"confirm": True}, r"confirm must be 0, or 2 or more.*Received: True"),
+        ({"epochs": 0}, r"Nothing would be trained\. Received: epochs=0, initial_epoch=0"),
+        ({"epochs": 2, "initial_epoch": 2}, r"Nothing would be trained\. Received: epochs=2, initial_epoch=2"),
+        ({"epoch": 3}, r"select has no argument 'epoch', and neither has model\.fit\. Did you mean 'epochs'\?"),
+        ({"objective": ("val_accuracy", "min")}, r"For 'accuracy' the better direction is 'max'\. Received: 'min'"),
+        ({"y": None}, r"The model's loss needs targets\. Received: None for y"),
+        ({"validation_data": (X,)}, r"Received: None for the targets of validation_data"),
+        ({"validation_data": True}, r"validation_data must be arrays or a dataset of batches\. Received: True"),
+        ({"x": np.array([[1, "a"]] * 90, dtype=object)}, r"x holds Python objects\. .*Encode its columns as numbers"),
         ({"confirm": 1}, r"confirm must be 0, or 2 or more.*Received: 1"),
         ({"initializer": "he_normal"}, r"initializer must be \"model\".*Received: 'he_normal'"),
         ({"strategy": "exhaustive"}, r"strategy must be a Strategy such as Exhaustive\(\)\. Received: 'exhaustive'"),
@@ -128,8 +142,8 @@ def test_settings(arguments, message):
         (None, Y, r"x is missing"),
         (X[:0], Y[:0], r"x is empty\. Received sizes: x 0, y 0"),
         (X, Y[:-1], r"differ in length \(x\)\. Received sizes: x 90, y 89"),
-        (np.where(np.arange(90)[:, None] == 3, np.nan, X), Y, r"x: x has 2 values that are NaN or infinite, of 180"),
-        (X, np.where(Y == 2, np.inf, Y), r"x: y has 30 values that are NaN or infinite"),
+        (np.where(np.arange(90)[:, None] == 3, np.nan, X), Y, r"x holds NaN or infinity: 2 of 180 numbers"),
+        (X, np.where(Y == 2, np.inf, Y), r"y holds NaN or infinity: 30 of 90 numbers"),
         (
             X,
             Y + 1,
@@ -184,7 +198,8 @@ def test_labels_of_one_output_of_several():
 
 def test_validation_data():
     refused(
-        r"validation_data: y has 1 values that are NaN", validation_data=(X, np.where(np.arange(90) == 1, np.nan, Y))
+        r"y of validation_data holds NaN or infinity: 1 of 90 numbers",
+        validation_data=(X, np.where(np.arange(90) == 1, np.nan, Y)),
     )
     refused(
         r"validation_data must be \(x, y\) or \(x, y, sample_weight\)\. Received: 4 things", validation_data=(X,) * 4

@@ -1,7 +1,8 @@
 """What is chosen among: candidates by name, and the two ways to make a model of one."""
 
+import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import keras
@@ -9,7 +10,7 @@ import keras
 from keras_actsel import activations, layers
 from keras_actsel.search._compile import fresh_compile_arguments
 from keras_actsel.search._data import Data
-from keras_actsel.surgery import as_record, check_replacement, rebuild, sites, sublayers
+from keras_actsel.surgery import Site, as_record, check_replacement, rebuild, sites, sublayers
 
 SHORTLIST = ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh")
 """The default candidates: one of each family that trains well in hidden layers, the cheap ones first.
@@ -31,6 +32,11 @@ def named(candidates: Iterable[Any] | None) -> dict[str, Candidate]:
     """
     found: dict[str, Candidate] = {}
     for given in _listed(candidates):
+        if isinstance(given, type):
+            raise ValueError(
+                f"A candidate is an activation or a layer. Received: the class {given.__name__}. "
+                f"Pass an instance: {given.__name__}()."
+            )
         candidate = given if isinstance(given, keras.Layer) else activations.get(given)
         _refuse_shape_changing(candidate)
         name = candidate.name if isinstance(candidate, keras.Layer) else str(candidate)
@@ -47,7 +53,7 @@ def named(candidates: Iterable[Any] | None) -> dict[str, Candidate]:
 def _listed(candidates: Any) -> list[Any]:
     if candidates is None:
         return list(SHORTLIST)
-    if isinstance(candidates, (str, keras.Layer)) or not isinstance(candidates, Iterable):
+    if isinstance(candidates, (str, Mapping, keras.Layer)) or not isinstance(candidates, Iterable):
         raise ValueError(f"candidates must be a list such as ['relu', 'gelu']. Received: {candidates!r}.")
     return list(candidates)
 
@@ -86,7 +92,7 @@ class GivenModel(ModelSource):
                 f"Model {model.name!r} is not compiled. Call model.compile(optimizer, loss, metrics) before select."
             )
         self.model = model
-        self.sites = _hidden_sites(model)
+        self.sites = _chosen_sites(model)
         shared = _shared_activation(self.sites)
         self.baseline = "as given" if shared is None else str(shared)
         others = {name: candidate for name, candidate in candidates.items() if as_record(candidate) != shared}
@@ -112,16 +118,16 @@ class GivenModel(ModelSource):
                         f"Candidate {name!r} changes the shape at {site.path!r} from {site.shape} to {shape}. "
                         "A candidate must keep it; use such a layer as a layer of the model."
                     )
-            check_replacement(self.model, candidate)
+            check_replacement(self.model, candidate, is_chosen)
 
     def make(self, name: str, data: Data) -> keras.Model:  # noqa: ARG002 - the copy is built already
         """A copy of the model, drawn anew and compiled as the original was."""
-        model = rebuild(self.model, self.candidates[name], fresh=True)
+        model = rebuild(self.model, self.candidates[name], is_chosen, fresh=True)
         model.compile(**fresh_compile_arguments(self.model))
         return model
 
 
-def _output_shape(name: str, candidate: Candidate, site: Any) -> tuple[int | None, ...]:
+def _output_shape(name: str, candidate: Candidate, site: Site) -> tuple[int | None, ...]:
     tensor = keras.KerasTensor(site.shape)
     copied = isinstance(candidate, keras.Layer)
     try:
@@ -133,22 +139,28 @@ def _output_shape(name: str, candidate: Candidate, site: Any) -> tuple[int | Non
         ) from error
 
 
-def _hidden_sites(model: keras.Model) -> list[Any]:
+def is_chosen(site: Site) -> bool:
+    """Whether candidates go to a site: not to frozen layers, whose weights were fitted to what is there."""
+    return site.role == "hidden" and not site.frozen and getattr(site.activation, "kind", "") != "shape_changing"
+
+
+def _chosen_sites(model: keras.Model) -> list[Site]:
     found = sites(model)
-    hidden = [site for site in found if site.role == "hidden"]
-    if not hidden:
-        others = ", ".join(f"{site.path} ({site.role}: {site.activation})" for site in found) or "none at all"
+    chosen = [site for site in found if is_chosen(site)]
+    if not chosen:
+        frozen = {True: "frozen, ", False: ""}
+        others = ", ".join(f"{s.path} ({frozen[s.frozen]}{s.role}: {s.activation})" for s in found) or "none at all"
         raise ValueError(
             f"Model {model.name!r} has no hidden activation to choose. Activations it has: {others}. "
             "Give its hidden layers an `activation=`, or pass a function `build(activation)`."
         )
-    return hidden
+    return chosen
 
 
-def _shared_activation(hidden: list[Any]) -> activations.ActivationFunction | None:
-    """The one function at all hidden sites, if they share one."""
-    first = hidden[0].activation
-    alike = all(site.activation == first for site in hidden)
+def _shared_activation(chosen: list[Site]) -> activations.ActivationFunction | None:
+    """The one function at all chosen sites, if they share one."""
+    first = chosen[0].activation
+    alike = all(site.activation == first for site in chosen)
     return first if alike and isinstance(first, activations.ActivationFunction) else None
 
 
@@ -163,6 +175,7 @@ class BuildFunction(ModelSource):
         self.build = build
         self.candidates = dict(candidates)
         self.baseline = next(iter(candidates))
+        self._made: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 
     def make(self, name: str, data: Data) -> keras.Model:
         """What `build` returns, built."""
@@ -170,6 +183,12 @@ class BuildFunction(ModelSource):
         model = self.build(activation)
         if not isinstance(model, keras.Model) or not model.compiled:
             raise ValueError(f"build(activation) must return a compiled keras.Model. Received: {_described(model)}.")
+        if model in self._made:
+            raise ValueError(
+                "build(activation) returned a model that it had returned before, so that one trial would go on where "
+                "another ended. Expected a new model from each call: make it inside the function."
+            )
+        self._made.add(model)
         if not model.built:
             _build_by_calling(model, data)
         if isinstance(activation, keras.Layer):

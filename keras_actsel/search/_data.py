@@ -80,6 +80,8 @@ def _arguments(name: str, x: Any, y: Any = None, sample_weight: Any = None) -> d
             f"{name} is a generator, which the first trial would use up. Received: {type(x).__name__}. "
             "Pass arrays, a keras.utils.PyDataset, a tf.data.Dataset or a torch DataLoader."
         )
+    if x is not None and not hasattr(x, "shape") and not hasattr(x, "__iter__") and not hasattr(x, "__getitem__"):
+        raise ValueError(f"{name} must be arrays or a dataset of batches. Received: {x!r} of type {type(x).__name__}.")
     given = {"x": x, "y": y, "sample_weight": sample_weight}
     arrays = {key: as_arrays(value) for key, value in given.items() if value is not None}
     if "x" not in arrays:
@@ -101,10 +103,15 @@ def _check_arrays(name: str, arrays: dict[str, Any]) -> None:
         raise ValueError(f"Inputs and targets differ in length ({name}). Received sizes: {_listed(sizes)}.")
     for key, value in arrays.items():
         for path, leaf in leaves(value):
+            place = f"{key}{path}" if name == "x" else f"{key}{path} of {name}"
+            if leaf.dtype.kind == "O" and not isinstance(leaf.flat[0], str):
+                raise ValueError(
+                    f"{place} holds Python objects. Received: an array of dtype object. Encode its columns as numbers."
+                )
             bad = 0 if leaf.dtype.kind != "f" else int(np.size(leaf) - np.count_nonzero(np.isfinite(leaf)))
             if bad:
                 raise ValueError(
-                    f"{name}: {key}{path} has {bad} values that are NaN or infinite, of {leaf.size}. "
+                    f"{place} holds NaN or infinity: {bad} of {leaf.size} numbers. "
                     "Fill or drop them, or mark what a masking loss should skip by a finite number."
                 )
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_actsel.results import Trial, TrialError
 from keras_actsel.search._candidates import ModelSource
-from keras_actsel.search._data import Data
+from keras_actsel.search._data import Data, is_arrays
 from keras_actsel.search._objective import Objective
 from keras_actsel.search._random import preserved_randomness, reseed_generators, seed_everything, weights_drawn_by
 from keras_actsel.search._strategy import Request
@@ -49,7 +49,9 @@ class Evaluator:
         announce: Callable[[Request], None] = lambda request: None,  # noqa: ARG005
     ) -> None:
         self.source, self.data, self.objective = source, data, objective
-        self.fit_arguments, self.announce = fit_arguments, announce
+        # Keras shuffles by default, and warns that it does not where a stream shuffles by itself.
+        shuffle = {} if is_arrays(data.fit["x"]) else {"shuffle": False}
+        self.fit_arguments, self.announce = {**shuffle, **fit_arguments}, announce
         self.trials: list[Trial] = []
         self._models: dict[str, tuple[float, keras.Model]] = {}
         self._large = False

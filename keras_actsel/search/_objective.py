@@ -83,7 +83,10 @@ def resolve(wanted: Any, model: keras.Model, logs: dict[str, float]) -> Objectiv
             f"The metric {key!r} gives {np.size(logs[key])} numbers, which can't be ranked. Expected one: pass another "
             "objective, or an average to the metric, such as F1Score(average='macro')."
         )
-    direction = direction or (_direction(by_key[key]) if key in by_key else "min")
+    known = _direction(by_key[key]) if key in by_key else "min" if name is not None and key.endswith("loss") else None
+    if direction is not None and known not in (None, direction):
+        raise ValueError(f"For {key!r} the better direction is {known!r}. Received: {direction!r}.")
+    direction = direction or known
     if direction is None:
         raise ValueError(
             f"Whether a larger {key!r} is better is not known. "

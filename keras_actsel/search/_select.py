@@ -87,6 +87,7 @@ def select(  # noqa: PLR0913 - the one function that users call, in Keras's and 
     named = _candidates.named(candidates)
     source = _source(model, named)
     data = prepare(x, y, validation_data, sample_weight)
+    _check_targets_are_there(model, data)
     goal = _rehearse(source, data, objective, seeds[0])
     names = list(source.candidates)
     total = strategy.number_of_trials(names, seeds) + 2 * len(fresh)
@@ -191,6 +192,14 @@ def _few(evaluate: dict[str, Any]) -> dict[str, Any]:
     return {key: keras.tree.map_structure(lambda leaf: leaf[:32], value) for key, value in evaluate.items()}
 
 
+def _check_targets_are_there(model: Any, data: Data) -> None:
+    if not isinstance(model, keras.Model) or not model.loss:
+        return  # a build function may return a model that makes its own targets
+    for name, arguments in (("y", data.fit), ("the targets of validation_data", data.evaluate)):
+        if is_arrays(arguments["x"]) and "y" not in arguments:
+            raise ValueError(f"The model's loss needs targets. Received: None for {name}.")
+
+
 def _check_targets(model: keras.Model, data: Data) -> None:
     for arguments in (data.fit, data.evaluate):
         x, y = first_batch(arguments)
@@ -214,6 +223,9 @@ def _checked_fit_arguments(arguments: dict[str, Any]) -> tuple[dict[str, Any], A
             raise ValueError(
                 f"select has no argument {name!r}, and neither has model.fit.{did_you_mean(name, [*known, *_OWN])}"
             )
+    first, last = arguments.get("initial_epoch", 0), arguments.get("epochs", 1)
+    if not first < last:
+        raise ValueError(f"Nothing would be trained. Received: epochs={last!r}, initial_epoch={first!r}.")
     arguments = dict(arguments)
     weight = arguments.pop("sample_weight", None)
     return arguments, None if weight is None else as_arrays(weight)
@@ -221,14 +233,16 @@ def _checked_fit_arguments(arguments: dict[str, Any]) -> tuple[dict[str, Any], A
 
 def _checked_seeds(seeds: int | Sequence[int], confirm: int) -> tuple[list[int], list[int]]:
     """The seeds of the search and, disjoint from them, those of the confirmation."""
-    listed: list[Any] = list(range(int(seeds)) if isinstance(seeds, Integral) else seeds)  # type: ignore[arg-type]
+    if isinstance(seeds, bool) or not isinstance(seeds, (Integral, Iterable)):
+        raise ValueError(f"seeds must be a positive number, or a list of different integers. Received: {seeds!r}.")
+    listed: list[Any] = list(range(int(seeds)) if isinstance(seeds, Integral) else seeds)
     whole = all(isinstance(seed, Integral) for seed in listed)
-    if not listed or not whole or len(set(listed)) < len(listed) or min(listed) < 0 or max(listed) >= 2**31:
+    if not listed or not whole or len(set(listed)) < len(listed) or min(listed) < 0 or max(listed) >= 2**30:
         raise ValueError(
-            "seeds must be a positive number, or a list of different integers from 0 to 2**31 - 1. "
+            "seeds must be a positive number, or a list of different integers from 0 to 2**30 - 1. "
             f"Received: {seeds!r}."
         )
-    if not isinstance(confirm, Integral) or confirm < 0 or confirm == 1:
+    if isinstance(confirm, bool) or not isinstance(confirm, Integral) or confirm < 0 or confirm == 1:
         raise ValueError(
             f"confirm must be 0, or 2 or more: a single pair tells nothing about scatter. Received: {confirm!r}."
         )

@@ -76,13 +76,13 @@ def rebuild(
     return new
 
 
-def check_replacement(model: Any, activation: Any) -> None:
-    """Raise the error that `replace(model, activation)` would raise, without making a model.
+def check_replacement(model: Any, activation: Any, where: Where | None = None) -> None:
+    """Raise the error that `replace(model, activation, where)` would raise, without making a model.
 
     Raises:
         ValueError: As for `replace`.
     """
-    _plan(survey(checked(model), Paths()), _replacement(activation), None)
+    _plan(survey(checked(model), Paths()), _replacement(activation), where)
 
 
 def _replacement(activation: Any) -> Any:

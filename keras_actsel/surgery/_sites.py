@@ -24,6 +24,7 @@ class Site:
         shape: The shape of what comes out, None for the batch.
         role: `"hidden"`, `"output"`, `"gate"`, `"recurrent"` or `"attention"`.
         layer: The class of the layer or operation that has it.
+        frozen: Whether that layer is frozen (`trainable=False`): its weights were fitted to this activation.
     """
 
     path: str
@@ -31,6 +32,7 @@ class Site:
     shape: tuple[int | None, ...]
     role: str
     layer: str = ""
+    frozen: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ def survey(model: Any, paths: "Paths") -> list[tuple[Site, Spot]]:
     found: dict[str, tuple[Site, Spot]] = {}
     for step in flow.steps:
         for spot in step.spots:
-            site = Site(spot.path, spot.activation, step.shape, by_path[spot.path], type(step.op).__name__)
+            frozen = not getattr(step.op, "trainable", True)
+            site = Site(spot.path, spot.activation, step.shape, by_path[spot.path], type(step.op).__name__, frozen)
             found.setdefault(spot.path, (site, spot))
     return list(found.values())
 
