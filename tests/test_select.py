@@ -296,7 +296,7 @@ def test_what_compile_was_told_reaches_each_trial():
     arguments = {"validation_data": (XV, [YV, YV]), "candidates": ["tanh"], "seeds": 1, "confirm": 0, "verbose": 0}
     found = select(model, X, [Y, Y], objective=("a_share", "max"), callbacks=[watch], **arguments)
     assert [t.score for t in found.trials] == [pytest.approx(0.9)] * 2
-    logs = found.model.evaluate(XV, [YV, YV], verbose=0, return_dict=True)
+    logs = found.model.evaluate(XV, [YV, YV], batch_size=60, verbose=0, return_dict=True)
     assert logs["loss"] == pytest.approx(logs["a_loss"] + 0.25 * logs["b_loss"], rel=1e-4)
     assert "b_weighted_accuracy" in logs or "b_accuracy" in logs
     for fresh, trained in zip(watch.optimizers, watch.models, strict=True):

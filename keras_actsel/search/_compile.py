@@ -4,7 +4,10 @@ from typing import Any
 
 import keras
 
+from keras_actsel.surgery import lambdas_allowed
 
+
+@lambdas_allowed()
 def fresh_compile_arguments(model: keras.Model) -> dict[str, Any]:
     """Arguments for `compile` that equal those of a compiled model and share no state with them.
 

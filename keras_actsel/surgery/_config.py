@@ -1,6 +1,8 @@
 """Configs of layers: the activations named in them, edits, and layers made from them."""
 
+import contextlib
 import inspect
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +32,15 @@ class Entry:
     recurrent: bool
 
 
+@contextlib.contextmanager
+def lambdas_allowed() -> Iterator[None]:
+    """Keras warns of lambdas in configs, as they can't be read back from a file. Here nothing is saved."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The object being serialized includes a `lambda`")
+        yield
+
+
+@lambdas_allowed()
 def config_of(layer: Any) -> dict[str, Any] | None:
     """A layer's config, or None for a layer that can't give one."""
     try:
@@ -98,6 +109,7 @@ def edited(config: Any, keys: Keys, value: Any) -> Any:
     return copied
 
 
+@lambdas_allowed()
 def portable(function: Any) -> Any:
     """A function as configs spell it, or itself where that spelling could not be read back."""
     spelled = keras.saving.serialize_keras_object(function)
@@ -111,6 +123,7 @@ def _reads_back(spelled: Any, function: Any) -> bool:
         return False
 
 
+@lambdas_allowed()
 def made_again(layer: Any, path: str, edits: Mapping[Keys, Any]) -> Any:
     """A new, unbuilt layer from a layer's config.
 
