@@ -229,7 +229,7 @@ def task(dataset: Dataset) -> str:
         'classification'
     """
     y = dataset.y_train
-    if _is_one_hot(y):
+    if is_one_hot(y):
         return "classification"
     if y.ndim > 2 or (y.ndim == 2 and y.shape[1] > 1):
         return "regression"
@@ -237,17 +237,18 @@ def task(dataset: Dataset) -> str:
     return "classification" if whole_numbers_of_pictures or _has_classes(y) else "regression"
 
 
-def _is_one_hot(y: Array) -> bool:
+def is_one_hot(y: Array) -> bool:
+    """Whether targets are rows with a single 1 and else 0."""
     return y.ndim == 2 and y.shape[1] > 1 and bool(np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all())
 
 
 def _labels(y: Array) -> Array:
     """One label for each sample."""
-    return y.argmax(axis=1) if _is_one_hot(y) else y.reshape(len(y), -1)[:, 0]
+    return y.argmax(axis=1) if is_one_hot(y) else y.reshape(len(y), -1)[:, 0]
 
 
 def _class_count(dataset: Dataset) -> int:
-    if _is_one_hot(dataset.y_train):
+    if is_one_hot(dataset.y_train):
         return dataset.y_train.shape[1]
     parts = [y for y in (dataset.y_train, dataset.y_test) if y is not None]
     return max(int(y.max()) for y in parts) + 1
@@ -353,7 +354,7 @@ def _classifier(dataset: Dataset) -> tuple[list[keras.Layer], dict[str, Any]]:
         raise ValueError(f"{name}: y_train holds one class only, {_labels(y)[0]}. Expected two classes or more.")
     if y.min() < 0:
         raise ValueError(f"{name}: y_train holds the class {y.min()}. Expected classes numbered from 0.")
-    loss = "categorical_crossentropy" if _is_one_hot(y) else "sparse_categorical_crossentropy"
+    loss = "categorical_crossentropy" if is_one_hot(y) else "sparse_categorical_crossentropy"
     output = layers.Dense(_class_count(dataset), activation="softmax")
     return [output], {"loss": loss, "metrics": ["accuracy"]}
 

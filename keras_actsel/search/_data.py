@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_actsel.data import spread
+from keras_actsel.data import is_one_hot, spread
 
 HELD_OUT_SHARE = 0.2
 SPLIT_SEED = 0
@@ -179,8 +179,7 @@ def _classes(y: Any) -> np.ndarray | None:
     if not isinstance(y, np.ndarray) or y.ndim > 2:
         return None
     if y.ndim == 2 and y.shape[1] > 1:
-        one_hot = bool(np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all())
-        return y.argmax(axis=1) if one_hot else None
+        return y.argmax(axis=1) if is_one_hot(y) else None
     flat = y.reshape(len(y))
     if flat.dtype.kind in "biuOSU":
         return flat if len(np.unique(flat)) <= len(flat) / 5 else None
