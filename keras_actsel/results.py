@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -11,6 +12,7 @@ from keras_actsel._verdict import sentence
 from keras_actsel.statistics import PairedTest, mean_interval, paired_test
 
 STAGES = ("search", "confirm")
+COLOUR = re.compile("\x1b\\[[0-9;]*m")
 FLOAT32 = 2.0**-22
 """Scores come in float32: differences that vary by less than this share of the scores do not vary."""
 
@@ -47,6 +49,16 @@ class TrialError(RuntimeError):
     def __init__(self, message: str, trials: tuple[Trial, ...] = ()) -> None:
         super().__init__(message)
         self.trials = trials
+
+
+def reason(error: Exception) -> str:
+    """Type and text of an error, without the colours that Keras puts into its texts.
+
+    Example:
+        >>> reason(KeyError("x"))
+        "KeyError: 'x'"
+    """
+    return f"{type(error).__name__}: {COLOUR.sub('', str(error))}"
 
 
 @dataclass(frozen=True)

@@ -388,6 +388,7 @@ def test_a_failing_candidate_is_named_and_what_is_finished_is_kept():
         select(network(), **DATA, candidates=["tanh", fussy], seeds=2, confirm=0, verbose=0)
     assert [t.candidate for t in caught.value.trials] == ["relu", "tanh"]
     assert caught.value.__cause__ is not None
+    assert "\x1b" not in str(caught.value)
 
 
 def test_an_interrupt_carries_what_is_finished():

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import keras
 
 from keras_actsel import activations, layers
+from keras_actsel.results import reason
 from keras_actsel.search._compile import fresh_compile_arguments
 from keras_actsel.search._data import Data
 from keras_actsel.surgery import Site, as_record, check_replacement, rebuild, sites, sublayers
@@ -135,7 +136,7 @@ def _output_shape(name: str, candidate: Candidate, site: Site) -> tuple[int | No
         return tuple(applied(tensor).shape)
     except Exception as error:
         raise ValueError(
-            f"Candidate {name!r} can't be applied at {site.path!r}, to an input of shape {site.shape}: {error}"
+            f"Candidate {name!r} can't be applied at {site.path!r}, to an input of shape {site.shape}: {reason(error)}"
         ) from error
 
 

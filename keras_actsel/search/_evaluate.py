@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_actsel.results import Trial, TrialError
+from keras_actsel.results import Trial, TrialError, reason
 from keras_actsel.search._candidates import ModelSource
 from keras_actsel.search._data import Data, is_arrays
 from keras_actsel.search._objective import Objective
@@ -90,7 +90,7 @@ class Evaluator:
         except Exception as error:
             raise TrialError(
                 f"The {request.stage} trial of {request.candidate!r} with seed {request.seed} failed: "
-                f"{type(error).__name__}: {error} ({len(self.trials)} finished trials are in this error's `.trials`.)",
+                f"{reason(error)} ({len(self.trials)} finished trials are in this error's `.trials`.)",
                 tuple(self.trials),
             ) from error
         seconds = time.perf_counter() - start

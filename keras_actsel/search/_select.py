@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from keras_actsel._spelling import did_you_mean
-from keras_actsel.results import Selection, Trial, TrialError
+from keras_actsel.results import Selection, Trial, TrialError, reason
 from keras_actsel.search import _candidates
 from keras_actsel.search._compilation import kept_compilations
 from keras_actsel.search._data import Data, as_arrays, first_batch, is_arrays, prepare, take
@@ -115,7 +115,7 @@ def _search(strategy: Strategy, evaluator: Evaluator, names: list[str], seeds: l
             break
         except Exception as error:
             raise TrialError(
-                f"The strategy {type(strategy).__name__} failed: {type(error).__name__}: {error}",
+                f"The strategy {type(strategy).__name__} failed: {reason(error)}",
                 tuple(evaluator.trials),
             ) from error
         _check_requests(strategy, requests, asked, names, seeds)
@@ -168,9 +168,7 @@ def _rehearse(source: _candidates.ModelSource, data: Data, wanted: Any, seed: in
         try:
             logs = model.evaluate(**_few(data.evaluate), verbose=0, return_dict=True)
         except Exception as error:
-            raise ValueError(
-                f"The model can't be evaluated on the validation data: {type(error).__name__}: {error}"
-            ) from error
+            raise ValueError(f"The model can't be evaluated on the validation data: {reason(error)}") from error
     return resolve(wanted, model, logs)
 
 
@@ -181,9 +179,7 @@ def _first_model(source: _candidates.ModelSource, seed: int, data: Data) -> kera
         error.add_note(f"This was met while making the first model, {source.baseline!r} with seed {seed}.")
         raise
     except Exception as error:
-        raise TrialError(
-            f"Making a model of {source.baseline!r} with seed {seed} failed: {type(error).__name__}: {error}"
-        ) from error
+        raise TrialError(f"Making a model of {source.baseline!r} with seed {seed} failed: {reason(error)}") from error
 
 
 def _few(evaluate: dict[str, Any]) -> dict[str, Any]:
