@@ -423,10 +423,10 @@ def test_a_strategy_of_ones_own():
     ("requests", "error", "message"),
     [
         ([[]], ValueError, r"asked for no trial"),
-        ([[Request("relu", 9)]], ValueError, r"asked for Request\(candidate='relu', seed=9.*a seed of \[0\]"),
-        ([[Request("elu", 0)]], ValueError, r"a candidate of \['relu', 'tanh'\]"),
-        ([[Request("relu", 0, "confirm")]], ValueError, r"in the stage 'search'"),
-        ([[Request("relu", 0)], [Request("relu", 0)]], ValueError, r"Expected each request once"),
+        ([[Request("relu", 9)]], TrialError, r"asked for Request\(candidate='relu', seed=9.*a seed of \[0\]"),
+        ([[Request("elu", 0)]], TrialError, r"a candidate of \['relu', 'tanh'\]"),
+        ([[Request("relu", 0, "confirm")]], TrialError, r"in the stage 'search'"),
+        ([[Request("relu", 0)], [Request("relu", 0)]], TrialError, r"Expected each request once"),
         ([[Request("relu", 0)], None], TrialError, r"The strategy Given failed: ZeroDivisionError"),
     ],
 )
@@ -436,8 +436,9 @@ def test_what_a_strategy_may_ask_for(requests, error, message):
             for batch in requests:
                 yield batch if batch is not None else 1 / 0
 
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=message) as caught:
         select(network(), **DATA, candidates=["tanh"], seeds=1, confirm=0, strategy=Given(), verbose=0)
+    assert len(getattr(caught.value, "trials", ())) == len(requests) - 1  # what had finished is kept
 
 
 def test_exhaustive_asks_seed_by_seed():

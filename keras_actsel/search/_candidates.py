@@ -11,7 +11,7 @@ from keras_actsel import activations, layers
 from keras_actsel.results import reason
 from keras_actsel.search._compile import fresh_compile_arguments
 from keras_actsel.search._data import Data
-from keras_actsel.surgery import Site, as_record, check_replacement, rebuild, sites, sublayers
+from keras_actsel.surgery import Site, as_record, check_replacement, is_replaced, rebuild, sites, sublayers
 
 SHORTLIST = ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh")
 """The default candidates: one of each family that trains well in hidden layers, the cheap ones first.
@@ -142,7 +142,7 @@ def _output_shape(name: str, candidate: Candidate, site: Site) -> tuple[int | No
 
 def is_chosen(site: Site) -> bool:
     """Whether candidates go to a site: not to frozen layers, whose weights were fitted to what is there."""
-    return site.role == "hidden" and not site.frozen and getattr(site.activation, "kind", "") != "shape_changing"
+    return is_replaced(site) and not site.frozen
 
 
 def _chosen_sites(model: keras.Model) -> list[Site]:

@@ -111,6 +111,7 @@ def _search(strategy: Strategy, evaluator: Evaluator, names: list[str], seeds: l
     while True:
         try:
             requests = next(asking) if trials is None else asking.send(trials)
+            _check_requests(strategy, requests, asked, names, seeds)
         except StopIteration:
             break
         except Exception as error:
@@ -118,7 +119,6 @@ def _search(strategy: Strategy, evaluator: Evaluator, names: list[str], seeds: l
                 f"The strategy {type(strategy).__name__} failed: {reason(error)}",
                 tuple(evaluator.trials),
             ) from error
-        _check_requests(strategy, requests, asked, names, seeds)
         trials = evaluator.run(requests)
     if not evaluator.trials:
         raise ValueError(f"The strategy {type(strategy).__name__} asked for no trial. Expected one or more.")

@@ -2,7 +2,17 @@
 
 from keras_actsel.surgery._config import lambdas_allowed, sublayers
 from keras_actsel.surgery._operations import record_of as as_record
-from keras_actsel.surgery._rebuild import check_replacement, rebuild, replace
+from keras_actsel.surgery._rebuild import check_replacement, is_replaced, rebuild, replace
 from keras_actsel.surgery._sites import Site, sites
 
-__all__ = ["Site", "as_record", "check_replacement", "lambdas_allowed", "rebuild", "replace", "sites", "sublayers"]
+__all__ = [
+    "Site",
+    "as_record",
+    "check_replacement",
+    "is_replaced",
+    "lambdas_allowed",
+    "rebuild",
+    "replace",
+    "sites",
+    "sublayers",
+]

@@ -110,13 +110,14 @@ def _replacement(activation: Any) -> Any:
     return record.keras_equivalent or record
 
 
-def _is_default(site: Site) -> bool:
+def is_replaced(site: Site) -> bool:
+    """Whether `replace` changes a site unless told otherwise: hidden ones, where what keeps the shape can stand in."""
     return site.role == "hidden" and getattr(site.activation, "kind", "") != "shape_changing"
 
 
 def _plan(found: list[tuple[Site, Spot]], replacement: Any, where: Where | None) -> dict[str, "_Change"]:
     """What to do at each chosen site, by path."""
-    chosen = [(site, spot) for site, spot in found if (where or _is_default)(site)]
+    chosen = [(site, spot) for site, spot in found if (where or is_replaced)(site)]
     if not chosen:
         listed = ", ".join(f"{site.path} ({site.activation}, {site.role})" for site, _ in found) or "none"
         raise ValueError(
