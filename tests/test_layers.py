@@ -323,7 +323,8 @@ def test_candidates_learn_inside_a_mixture(numpy_of):
         (lambda: layers.ActivationMixture("relu"), "`candidates` must be a list of activations. Received: 'relu'."),
         (
             lambda: layers.ActivationMixture(["relu", "glu"]),
-            "'glu' changes the shape of its input, so it can't be mixed. Use `layers.GLU` as a layer of its own.",
+            "'glu' makes its axis 1/2 times as wide, so it can't be mixed. Expected an activation that "
+            "keeps the shape. Use `keras_actsel.layers.GLU` as a layer of the model: for 60 units after one of 120.",
         ),
         (
             lambda: layers.ActivationMixture(["relu", "tanh"], combination="sum"),

@@ -81,8 +81,8 @@ def test_what_is_no_model(model):
         ([], r"There is no candidate\. Received: an empty list"),
         (["relu"], r"no candidate beside the baseline 'relu', the model's own activation\. Received: \['relu'\]"),
         ("tanh", r"candidates must be a list such as \['relu', 'gelu'\]\. Received: 'tanh'"),
-        (["glu"], r"'glu' changes the shape .*Use `keras_actsel\.layers\.GLU`"),
-        ([layers.GLU()], r"'glu' changes the shape .*Use `keras_actsel\.layers\.GLU`"),
+        (["glu"], r"'glu' makes its axis 1/2 times as wide.*Use `keras_actsel\.layers\.GLU`"),
+        ([layers.GLU()], r"'glu' makes its axis 1/2 times as wide.*Use `keras_actsel\.layers\.GLU`"),
         (
             [keras.layers.UpSampling1D(2, name="up")],
             r"Candidate 'up' can't be applied at 'dense.*', to an input of shape \(None, 8\)",

@@ -594,7 +594,7 @@ def test_what_is_no_activation(activation, message):
 
 def test_an_activation_that_changes_the_shape():
     changing = activations.ActivationFunction(ops.glu, "half", kind="shape_changing", layer_name="Half")
-    with pytest.raises(ValueError, match=r"'half' changes the shape.*Use `layers.Half` where you build the model"):
+    with pytest.raises(ValueError, match=r"'half' makes its axis 1 times as wide.*Use `keras_actsel.layers.Half`"):
         replace(perceptron(), changing)
     model = functional(lambda x: L.Dense(1)(ops.glu(L.Dense(4)(x))))
     with pytest.raises(ValueError, match="There is no activation to replace"):

@@ -9,9 +9,12 @@ from keras_actsel.activations import (  # noqa: F401
     _shrinking,
     _sigmoidal,
 )
-from keras_actsel.activations._record import ActivationFunction, activation, catalogue, get
+from keras_actsel.activations._catalogue import activation, catalogue, get
+from keras_actsel.activations._moments import moments
+from keras_actsel.activations._parameter import Parameter
+from keras_actsel.activations._record import ActivationFunction
 
-__all__ = ["ActivationFunction", "activation", "catalogue", "get"]
+__all__ = ["ActivationFunction", "Parameter", "activation", "catalogue", "get", "moments"]
 
 
 def __getattr__(name: str) -> ActivationFunction:

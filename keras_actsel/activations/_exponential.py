@@ -4,7 +4,8 @@ import math
 
 from keras import ops
 
-from keras_actsel.activations._record import activation
+from keras_actsel.activations._catalogue import activation
+from keras_actsel.activations._parameter import Parameter
 
 # Klambauer et al. 2017, equation 14: the fixed point of mean 0 and variance 1.
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -18,7 +19,9 @@ SELU_SCALE = 1.0507009873554804934193349852946
     smoothness=1,
     monotonic=True,
     kinks=("0",),
-    bounds={"alpha": (0.0, math.inf)},
+    specs={"alpha": Parameter(bounds=(0.0, math.inf))},
+    belongs=("hidden",),
+    cost="medium",
     strengths="Negative values bring the mean of its output near zero; with alpha = 1 it has no kink.",
     traps="It saturates below about -4; with alpha other than 1 it has a kink at 0.",
     source="Clevert, Unterthiner & Hochreiter 2016, https://arxiv.org/abs/1511.07289",
@@ -45,6 +48,8 @@ def elu(x, alpha=1.0):
     smoothness=0,
     monotonic=True,
     kinks=("0",),
+    belongs=("hidden",),
+    cost="medium",
     strengths="Keeps mean 0 and variance 1 from layer to layer in plain dense networks, without normalization.",
     traps="Its promise needs LecunNormal weights, standardized inputs and AlphaDropout instead of Dropout.",
     source="Klambauer, Unterthiner, Mayr & Hochreiter 2017, https://arxiv.org/abs/1706.02515",
@@ -65,7 +70,9 @@ def selu(x):
     range=(-1.0, math.inf),
     smoothness=1,
     monotonic=True,
-    bounds={"alpha": (0.0, math.inf)},
+    specs={"alpha": Parameter(bounds=(0.0, math.inf))},
+    belongs=("hidden",),
+    cost="medium",
     strengths="An elu without a kink for any alpha, and homogeneous in alpha.",
     traps="With alpha = 1 it is exactly elu; do not count it as a second candidate.",
     source="Barron 2017, https://arxiv.org/abs/1704.07483",
@@ -90,6 +97,8 @@ def celu(x, alpha=1.0):
     range=(0.0, math.inf),
     smoothness=math.inf,
     monotonic=True,
+    belongs=("output",),
+    cost="medium",
     strengths="The inverse of the log link: positive outputs such as rates and scales.",
     traps="It overflows above 88 in float32 and bfloat16 and above 11 in float16; softplus does not.",
     source="Nelder & Wedderburn 1972, https://doi.org/10.2307/2344614",
@@ -108,6 +117,8 @@ def exponential(x):
     range=(0.0, math.inf),
     smoothness=math.inf,
     monotonic=True,
+    belongs=("hidden", "output"),
+    cost="high",
     strengths="A smooth relu with a gradient everywhere; makes outputs such as standard deviations positive.",
     traps="Its output is never zero: 0.69 at 0, which shifts the mean of the next layer's input.",
     source="Dugas et al. 2001, https://proceedings.neurips.cc/paper/2000/hash/44968aece94f667e4095002d140b5896-Abstract.html",
@@ -127,7 +138,9 @@ def softplus(x):
     range=(0.0, math.inf),
     smoothness=math.inf,
     monotonic=True,
-    bounds={"b": (0.0, math.inf)},
+    specs={"b": Parameter(bounds=(0.0, math.inf))},
+    belongs=("hidden", "output"),
+    cost="high",
     strengths="A softplus made of a square root: no exponential, so it is quick on hardware without one.",
     traps="It approaches 0 slowly, like b/(4|x|), so it is never sparse.",
     source="Barron 2021, https://arxiv.org/abs/2112.11687",
@@ -157,6 +170,8 @@ def squareplus(x, b=4.0):
     range=(0.0, math.inf),
     smoothness=1,
     monotonic=True,
+    belongs=("hidden",),
+    cost="low",
     strengths="A relu whose bend is a parabola: exact zeros and no kink.",
     traps="Units that stay below -1 get no gradient and die, as with relu.",
     source="Blondel, Martins & Niculae 2020, https://arxiv.org/abs/1901.02324",

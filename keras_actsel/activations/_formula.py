@@ -16,17 +16,29 @@ def evaluate(formula: str, x: Any, parameters: Mapping[str, Any]) -> Any:
     Args:
         formula: SymPy text in `x`, the parameters' names, and the functions of `_VOCABULARY`.
         x: A floating tensor of any shape.
-        parameters: Numbers by name; None stands for infinity, a limit that is not set.
+        parameters: Numbers, or tuples of them, by name; None stands for infinity, a limit that is not set.
 
     Returns:
         A tensor of x's shape and dtype. The arithmetic is done in float32.
     """
     wide = ops.cast(x, "float32")
-    values = {key: math.inf if value is None else value for key, value in parameters.items()}
-    # Formulas are written in this package or passed to the decorator by the program itself: code, not input.
-    result = eval(_compiled(formula), {"__builtins__": {}}, {**_VOCABULARY, **values, "x": wide})  # noqa: S307
+    result = _value(formula, {**_limits(parameters), "x": wide})
     result = ops.broadcast_to(ops.cast(result, "float32"), ops.shape(wide))
     return ops.cast(result, keras.backend.standardize_dtype(x.dtype))
+
+
+def number(text: str, parameters: Mapping[str, Any]) -> float:
+    """The value of a text in the parameters alone, such as a kink; infinity for a limit that is not set."""
+    return float(_value(text, _limits(parameters)))
+
+
+def _value(text: str, names: Mapping[str, Any]) -> Any:
+    # Formulas are written in this package or passed to the decorator by the program itself: code, not input.
+    return eval(_compiled(text), {"__builtins__": {}}, {**_VOCABULARY, **names})  # noqa: S307
+
+
+def _limits(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: math.inf if value is None else value for key, value in parameters.items()}
 
 
 def define(word: str, function: Callable[..., Any]) -> None:

@@ -4,7 +4,7 @@ import math
 
 from keras import ops
 
-from keras_actsel.activations._record import activation
+from keras_actsel.activations._catalogue import activation
 
 ROOT_2_OVER_PI = math.sqrt(2.0 / math.pi)
 
@@ -15,6 +15,8 @@ ROOT_2_OVER_PI = math.sqrt(2.0 / math.pi)
     range=(-0.2784645427610738, math.inf),
     smoothness=math.inf,
     monotonic=False,
+    belongs=("hidden",),
+    cost="medium",
     strengths="A smooth relu that lets small negative values through; often better than relu in deep networks.",
     traps="Costs an exponential, and weights scaled for relu start it with too little variance.",
     source=(
@@ -39,6 +41,8 @@ def silu(x):
     smoothness=0,
     monotonic=False,
     kinks=("-3", "3"),
+    belongs=("hidden",),
+    cost="low",
     strengths="Nearly the accuracy of silu without an exponential; quantizes well.",
     traps="Not smooth: its slope jumps by 1/2 at -3 and at 3, and below -3 units die.",
     source="Howard et al. 2019, https://arxiv.org/abs/1905.02244",
@@ -68,6 +72,8 @@ def hard_silu(x):
     range=(-0.16997120747990369, math.inf),
     smoothness=math.inf,
     monotonic=False,
+    belongs=("hidden",),
+    cost="medium",
     strengths="The standard of transformers: a smooth relu that weighs x by the chance that a normal variable is less.",
     traps="Mind the default: keras.activations.gelu is exact, keras.ops.gelu approximates, and they differ by 0.0005.",
     source="Hendrycks & Gimpel 2016, https://arxiv.org/abs/1606.08415",
@@ -97,6 +103,8 @@ def gelu(x, approximate=False):
     range=(-0.30884341301725043, math.inf),
     smoothness=math.inf,
     monotonic=False,
+    belongs=("hidden",),
+    cost="high",
     strengths="Close to silu with a slightly deeper dip; strong in object detectors (YOLOv4).",
     traps="About the most expensive of the common ones: an exponential, a logarithm and a tanh.",
     source="Misra 2019, https://arxiv.org/abs/1908.08681",

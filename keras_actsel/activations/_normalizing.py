@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_actsel.activations import _formula
-from keras_actsel.activations._record import activation
+from keras_actsel.activations._catalogue import activation
 
 
 @activation(
@@ -16,6 +16,8 @@ from keras_actsel.activations._record import activation
     range=(0.0, 1.0),
     smoothness=math.inf,
     monotonic=True,
+    belongs=("output",),
+    cost="high",
     strengths="Probabilities of mutually exclusive classes; the weights of attention.",
     traps="With a loss that has from_logits=True it is applied twice; in hidden layers it lets almost nothing through.",
     source="Bridle 1990, https://doi.org/10.1007/978-3-642-76153-9_28",
@@ -40,6 +42,8 @@ def softmax(x, axis=-1):
     range=(-math.inf, 0.0),
     smoothness=math.inf,
     monotonic=True,
+    belongs=("output",),
+    cost="high",
     strengths="Log-probabilities without the rounding and the infinities of log(softmax(x)).",
     traps="Keras's cross-entropies expect probabilities or logits; log-probabilities count as logits.",
     source="Goodfellow, Bengio & Courville 2016, https://www.deeplearningbook.org/contents/mlp.html",
@@ -63,6 +67,8 @@ def log_softmax(x, axis=-1):
     range=(0.0, 1.0),
     smoothness=0,
     monotonic=True,
+    belongs=("output",),
+    cost="high",
     strengths="Probabilities that can be exactly zero: attention and mixtures one can read.",
     traps="With cross-entropy a true class at probability 0 gives an infinite loss and no gradient.",
     source="Martins & Astudillo 2016, https://arxiv.org/abs/1602.02068",
@@ -103,12 +109,15 @@ _formula.define("support", lambda x, axis: _simplex_support(x, axis)[2])
 
 @activation(
     kind="shape_changing",
+    width="1/2",
     formula="a*sigmoid(b)",
     # Half as many outputs as inputs: there is no derivative in one variable.
     derivative=None,
     range=(-math.inf, math.inf),
     smoothness=math.inf,
     monotonic=False,
+    belongs=("hidden",),
+    cost="medium",
     strengths="A gate with weights of its own: strong in sequence models, and it has a linear path for gradients.",
     traps="It halves the axis, so the layer before it needs twice the units.",
     source="Dauphin, Fan, Auli & Grangier 2017, https://arxiv.org/abs/1612.08083",

@@ -1,12 +1,11 @@
-"""The record of an activation function, the decorator that makes one, and the lookup by name."""
+"""The record of an activation function, and the registry of those that have a name."""
 
-import ast
 import importlib
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from numbers import Integral, Real
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
@@ -15,10 +14,16 @@ from keras import ops
 
 from keras_actsel._spelling import did_you_mean
 from keras_actsel.activations import _formula
+from keras_actsel.activations._moments import moments
+from keras_actsel.activations._parameter import Parameter
 
 KINDS = ("elementwise", "axiswise", "shape_changing")
-_CATALOGUE: dict[str, "ActivationFunction"] = {}
-_ALIASES: dict[str, str] = {}
+PLACES = ("hidden", "output", "gate")
+COSTS = ("low", "medium", "high")
+ENTRIES: dict[str, "ActivationFunction"] = {}
+ALIASES: dict[str, str] = {}
+_FAR = (1e4, 1.3e4, 1.7e4)
+_MISSING = object()
 
 
 @keras.saving.register_keras_serializable(package="keras_actsel")
@@ -30,20 +35,24 @@ class ActivationFunction:
     and parameters alone. Make one with the `activation` decorator, look one up with `get`.
 
     Args:
-        function: The function of a tensor and of keyword parameters, written in `keras.ops`.
+        function: The function of a tensor and of keyword parameters, written in `keras.ops`. A keyword `seed` is no
+            parameter: the function draws from it in training, and is deterministic where it is None.
         name: Its name in the catalogue, such as `"leaky_relu"`.
         parameters: The values of its keyword parameters.
+        specs: What each parameter may be, and how its layer learns it: a `Parameter` by name.
         kind: `"elementwise"`, `"axiswise"` (softmax and its kin) or `"shape_changing"` (glu).
         formula: f(x) as SymPy text.
         derivative_formula: f'(x) as SymPy text; for an axiswise function the diagonal of its Jacobian.
+        surrogate: The slope that training uses in its place, as SymPy text; None where training uses f'(x).
         range: Infimum and supremum of its values.
         smoothness: How often f is continuously differentiable: -1 (has jumps), 0 (has kinks), 1, 2, ... or infinity.
         monotonic: Whether f never decreases.
         kinks: The points where f or f' jumps for some values of the parameters, as SymPy texts in them.
-        trainable: The parameters that its layer learns unless told otherwise.
-        bounds: For parameters that are limited, the open interval they must lie in.
+        belongs: Where it is of use: some of `"hidden"`, `"output"` and `"gate"`.
+        cost: `"low"` (comparisons and arithmetic), `"medium"` (one root, exponential or the like, whatever else) or
+            `"high"` (several, or a sort).
+        width: For a shape-changing function: outputs for each input, as text in the parameters.
         agrees_with_keras: Whether the function of this name in `keras.activations`, if any, has the same values.
-        gradient: `"exact"`, or `"surrogate"` where automatic differentiation is given another slope on purpose.
         strengths: What it is good at, in a plain sentence.
         traps: What to beware of, in a plain sentence.
         source: Authors, year and link of its definition.
@@ -62,17 +71,19 @@ class ActivationFunction:
     function: Callable[..., Any]
     name: str
     parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    specs: Mapping[str, Parameter] = field(default_factory=lambda: MappingProxyType({}))
     kind: str = "elementwise"
     formula: str | None = None
     derivative_formula: str | None = None
+    surrogate: str | None = None
     range: tuple[float, float] | None = None
     smoothness: float | None = None
     monotonic: bool | None = None
     kinks: tuple[str, ...] = ()
-    trainable: tuple[str, ...] = ()
-    bounds: Mapping[str, tuple[float, float]] = field(default_factory=lambda: MappingProxyType({}))
+    belongs: tuple[str, ...] = ()
+    cost: str = ""
+    width: str = "1"
     agrees_with_keras: bool = True
-    gradient: str = "exact"
     strengths: str = ""
     traps: str = ""
     source: str = ""
@@ -82,10 +93,27 @@ class ActivationFunction:
     def __post_init__(self) -> None:
         object.__setattr__(self, "__name__", self.name)
         object.__setattr__(self, "__doc__", self.function.__doc__)
+        specs = {key: self.specs.get(key, Parameter(default=value)) for key, value in self.parameters.items()}
+        object.__setattr__(self, "specs", MappingProxyType(specs))
 
-    def __call__(self, x: Any, **parameters: Any) -> Any:
-        """f(x), with the record's parameters unless others are given (numbers, or tensors that broadcast to x)."""
-        return self.function(_floating(x), **{**self.parameters, **parameters})
+    def __call__(self, x: Any, *, seed: Any = None, **parameters: Any) -> Any:
+        """f(x), with the record's parameters unless others are given.
+
+        Args:
+            x: A tensor; integers and booleans become Keras's default float type.
+            seed: For a stochastic function in training: a `keras.random.SeedGenerator`, or an integer.
+            **parameters: Numbers, or tensors that broadcast to x; for a vector, n of them along the first axis.
+        """
+        values = {**self.parameters, **parameters}
+        drawn = {"seed": seed} if self.stochastic else {}
+        return self.function(_floating(x), **{key: self._split(key, v) for key, v in values.items()}, **drawn)
+
+    def _split(self, key: str, value: Any) -> Any:
+        """The values of a vector as a tuple, each of which broadcasts to x; a single value as it is."""
+        spec = self.specs.get(key)
+        if spec is None or not spec.is_vector or isinstance(value, (tuple, list)):
+            return value
+        return tuple(value[i] for i in range(len(spec.default)))
 
     def derivative(self, x: Any) -> Any:
         """f'(x) from its closed form; for an axiswise function the diagonal of its Jacobian.
@@ -102,10 +130,90 @@ class ActivationFunction:
         x = _floating(x)
         return _formula.evaluate(self.derivative_formula, x, self.parameters)
 
+    # Facts that follow from the function
+
     @property
     def summary(self) -> str:
         """The first line of the function's docstring."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    @property
+    def gradient(self) -> str:
+        """`"exact"`, or `"surrogate"` where training is given another slope than f'(x) on purpose."""
+        return "exact" if self.surrogate is None else "surrogate"
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether it draws random numbers in training."""
+        return "seed" in inspect.signature(self.function).parameters
+
+    @property
+    def trainable(self) -> tuple[str, ...]:
+        """The parameters that its layer learns unless told otherwise."""
+        return tuple(key for key, spec in self.specs.items() if spec.trainable)
+
+    @property
+    def needs_layer(self) -> bool:
+        """Whether it is itself only as a layer: because it learns, or draws random numbers in training."""
+        return bool(self.trainable) or self.stochastic
+
+    @property
+    def kink_points(self) -> tuple[float, ...]:
+        """The kinks at the record's parameters, in ascending order."""
+        points = (_formula.number(text, self.parameters) for text in self.kinks)
+        return tuple(sorted({p for p in points if math.isfinite(p)}))
+
+    @property
+    def bounded(self) -> bool | None:
+        """Whether its values stay between two numbers; None if its range is not known."""
+        return None if self.range is None else all(map(math.isfinite, self.range))
+
+    @property
+    def zero_centred(self) -> bool | None:
+        """Whether its mean is 0 for a standard normal input, to 1e-3; None if it is not elementwise."""
+        if self.kind != "elementwise":
+            return None
+        means, _ = moments([self], self.kink_points)
+        return bool(abs(means[0]) < 1e-3)
+
+    @property
+    def gain(self) -> float | None:
+        """The factor 1/sqrt(E[f(z)^2]), z ~ N(0, 1), that keeps signals at their size; None if not elementwise.
+
+        Weights of standard deviation gain/sqrt(fan_in) after it have outputs of mean square 1.
+        """
+        if self.kind != "elementwise":
+            return None
+        _, seconds = moments([self], self.kink_points)
+        return float(seconds[0, 0] ** -0.5) if seconds[0, 0] > 0 else math.inf
+
+    @property
+    def saturates(self) -> tuple[str, ...] | None:
+        """The sides, `"left"` and `"right"`, on which f'(x) goes to 0; None if f' is not known."""
+        if self.kind != "elementwise" or self.derivative_formula is None:
+            return None
+        sides = {"left": [-x for x in _FAR], "right": list(_FAR)}
+        slopes = {side: ops.convert_to_numpy(self.derivative(ops.convert_to_tensor(x))) for side, x in sides.items()}
+        return tuple(side for side, values in slopes.items() if abs(values).max() < 1e-3)
+
+    def check_keeps_shape(self, purpose: str) -> None:
+        """Raise if it changes the shape of its input.
+
+        Args:
+            purpose: What it can't do then, for the message, such as `"be mixed"`.
+
+        Raises:
+            ValueError: If it does; the message says by how much, and that it is a layer.
+        """
+        if self.kind == "shape_changing":
+            width = Fraction(_formula.number(self.width, self.parameters)).limit_denominator(1000)
+            raise ValueError(
+                f"{str(self)!r} makes its axis {width} times as wide, so it can't {purpose}. Expected an activation "
+                f"that keeps the shape. Use `keras_actsel.layers.{self.layer_name}` as a layer of the model: for 60 "
+                f"units after one of {60 / width}."
+            )
+
+    # Parameters, identity, saving
 
     def with_parameters(self, **parameters: Any) -> "ActivationFunction":
         """The same function with other values of its parameters.
@@ -121,31 +229,16 @@ class ActivationFunction:
         return replace(self, parameters=MappingProxyType(merged), range=None, smoothness=None, monotonic=None)
 
     def _checked(self, key: str, value: Any) -> Any:
-        """The value as a plain number of the kind of the parameter's default."""
         if key not in self.parameters:
             known = ", ".join(self.parameters) or "none"
             raise ValueError(
                 f"{self.name!r} has no parameter {key!r}.{did_you_mean(key, self.parameters)} Its parameters: {known}."
             )
-        default = _keyword_defaults(self.function)[key]
-        if value is None and default is None:
-            return None
-        kind, word = next((k, w) for type_, k, w in _KINDS_OF_NUMBER if isinstance(default, type_))
-        if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool) or value != value:  # noqa: PLR0124
-            raise ValueError(
-                f"Parameter {key!r} of {self.name!r} must be {word}. Received: {value!r}. "
-                "A parameter that varies or is learned belongs to `layers.Activation(..., trainable=...)`."
-            )
-        low, high = self.bounds.get(key, (-math.inf, math.inf))
-        if kind is Real and not low < value < high:
-            raise ValueError(
-                f"Parameter {key!r} of {self.name!r} must lie between {low:g} and {high:g}. Received: {value!r}."
-            )
-        return float(value) if kind is Real else int(value) if kind is Integral else value
+        return self.specs[key].checked(value, f"{key!r} of {self.name!r}")
 
     @property
     def _changed_parameters(self) -> dict[str, Any]:
-        base = _CATALOGUE.get(self.name)
+        base = ENTRIES.get(self.name)
         defaults = base.parameters if base is not None else {}
         return {key: value for key, value in self.parameters.items() if defaults.get(key, _MISSING) != value}
 
@@ -166,7 +259,7 @@ class ActivationFunction:
         return None if any(p.default is p.empty for p in keywords) else function
 
     def _identity(self) -> tuple[Any, ...]:
-        function = _origin(self.function) if self._is_catalogued() else self.function
+        function = origin(self.function) if self._is_catalogued() else self.function
         return (function, self.name, tuple(sorted(self.parameters.items(), key=lambda item: item[0])))
 
     def __eq__(self, other: object) -> bool:
@@ -176,8 +269,8 @@ class ActivationFunction:
         return hash(self._identity())
 
     def _is_catalogued(self) -> bool:
-        base = _CATALOGUE.get(self.name)
-        return base is not None and _origin(base.function) == _origin(self.function)
+        base = ENTRIES.get(self.name)
+        return base is not None and origin(base.function) == origin(self.function)
 
     def __reduce__(self) -> tuple[Any, ...]:
         if not self._is_catalogued():
@@ -201,25 +294,41 @@ class ActivationFunction:
         return _restore(identifier, config.get("parameters", {}))
 
 
-_MISSING = object()
-# By the type of a parameter's default (None: a limit that is not set): what its values must be.
-_KINDS_OF_NUMBER: tuple[tuple[type, Any, str], ...] = (
-    (bool, bool, "True or False"),
-    (int, Integral, "an integer"),
-    (object, Real, "a number"),
-)
-
-
 def _restore(identifier: Any, parameters: Mapping[str, Any], module: str = "") -> ActivationFunction:
-    """What `get` gives; a name that is not known (yet) is entered by importing the module that defines it."""
-    if module and identifier not in _CATALOGUE:
+    """The record of a name or function; a name that is not known (yet) is entered by importing what defines it."""
+    if callable(identifier):
+        return of_function(identifier).with_parameters(**parameters)
+    if module and identifier not in ENTRIES:
         importlib.import_module(module)
-    return get(identifier, **parameters)
+    return entry(identifier).with_parameters(**parameters)
 
 
-def _origin(function: Callable[..., Any]) -> tuple[str, str]:
+def origin(function: Callable[..., Any]) -> tuple[str, str]:
     """Where a function is defined. A cell run again, or a module loaded again, defines the same one."""
     return (function.__module__, function.__qualname__)
+
+
+def entry(name: str) -> ActivationFunction:
+    """The record of a name or alias.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    record = ENTRIES.get(ALIASES.get(name, name))
+    if record is None:
+        raise ValueError(
+            f"Unknown activation {name!r}.{did_you_mean(name, [*ENTRIES, *ALIASES])} `catalogue()` lists all."
+        )
+    return record
+
+
+def of_function(function: Callable[..., Any]) -> ActivationFunction:
+    """The record of a function; one without facts if it is not of the catalogue, nor of Keras."""
+    name = getattr(function, "__name__", type(function).__name__)
+    if getattr(keras.activations, name, None) is function:
+        return entry(name)
+    known = ENTRIES.get(name)
+    return known if known is not None and known.function is function else ActivationFunction(function, name)
 
 
 def _floating(x: Any) -> Any:
@@ -227,163 +336,3 @@ def _floating(x: Any) -> Any:
     x = ops.convert_to_tensor(x) if not keras.backend.is_keras_tensor(x) else x
     dtype = keras.backend.standardize_dtype(x.dtype)
     return x if "float" in dtype else ops.cast(x, keras.config.floatx())
-
-
-def activation(**facts: Any) -> Callable[[Callable[..., Any]], ActivationFunction]:
-    """Decorator: enter a function of `keras.ops` into the catalogue, with its facts.
-
-    The function's first argument is the tensor; its keyword defaults are its parameters.
-
-    Args:
-        **facts: Fields of `ActivationFunction`; `derivative` is short for `derivative_formula`.
-
-    Returns:
-        A decorator that turns the function into its `ActivationFunction`.
-
-    Raises:
-        ValueError: If the name is taken, or a fact or kind is unknown.
-
-    Example:
-        >>> from keras import ops
-        >>> from keras_actsel.activations import activation
-        >>> @activation(formula="x/(1 + x**2)", derivative="(1 - x**2)/(1 + x**2)**2", range=(-0.5, 0.5))
-        ... def witch(x):
-        ...     "A bump on each side of zero that falls back to nothing."
-        ...     return x / (1 + x * x)
-        >>> float(witch(1.0)), float(witch.derivative(0.0))
-        (0.5, 1.0)
-    """
-    facts["derivative_formula"] = facts.pop("derivative", None)
-    allowed = {f.name for f in fields(ActivationFunction)} - {"function", "name", "parameters"}
-    if unknown := set(facts) - allowed:
-        raise ValueError(f"Unknown facts {sorted(unknown)}. Expected some of: {sorted(allowed)}.")
-    if facts.get("kind", "elementwise") not in KINDS:
-        raise ValueError(f"Unknown kind {facts['kind']!r}. Expected one of {KINDS}.")
-
-    def register(function: Callable[..., Any]) -> ActivationFunction:
-        name = function.__name__
-        own = {"layer_name": "".join(word.capitalize() for word in name.split("_")), **facts}
-        own["bounds"] = MappingProxyType(dict(facts.get("bounds", {})))
-        record = ActivationFunction(function, name, _keyword_defaults(function), **own)
-        for key in (name, *record.aliases):
-            _refuse_taken(key, record)
-        _CATALOGUE[name] = record
-        _ALIASES.update(dict.fromkeys(record.aliases, name))
-        return record
-
-    return register
-
-
-def _keyword_defaults(function: Callable[..., Any]) -> Mapping[str, Any]:
-    _, *keywords = inspect.signature(function).parameters.values()
-    if missing := [p.name for p in keywords if p.default is p.empty]:
-        raise ValueError(f"Parameters of {function.__name__!r} need default values. Received none for: {missing}.")
-    return MappingProxyType({p.name: p.default for p in keywords})
-
-
-def _refuse_taken(key: str, record: ActivationFunction) -> None:
-    """A name belongs to one function; the same function may be defined again (a reloaded module, a rerun cell)."""
-    holder = _CATALOGUE.get(_ALIASES.get(key, key))
-    if holder is not None and _origin(holder.function) != _origin(record.function):
-        raise ValueError(f"The name {key!r} is taken by {holder} of {holder.function.__module__}. Choose another name.")
-
-
-def get(identifier: Any, **parameters: Any) -> ActivationFunction:
-    """Look an activation up.
-
-    Args:
-        identifier: A name or alias (`"mish"`, `"swish"`), a spelling with parameters
-            (`"leaky_relu(negative_slope=0.1)"`), a record, a function of `keras.activations`, any other function of a
-            tensor, what `keras.saving.serialize_keras_object` makes of these, or None for `"linear"`.
-        **parameters: Values for the function's parameters.
-
-    Returns:
-        The `ActivationFunction`. A function that is not in the catalogue gets a record without facts.
-
-    Raises:
-        ValueError: For an unknown name, a parameter the function does not have, or something that is no activation.
-
-    Example:
-        >>> from keras_actsel import activations
-        >>> activations.get("swish")
-        silu
-        >>> activations.get("leaky_relu(negative_slope=0.1)") == activations.get("leaky_relu", negative_slope=0.1)
-        True
-    """
-    if identifier is None:
-        identifier = "linear"
-    if isinstance(identifier, str):
-        name, spelled = _parse(identifier)
-        return _lookup(name).with_parameters(**{**spelled, **parameters})
-    if isinstance(identifier, ActivationFunction):
-        return identifier.with_parameters(**parameters)
-    if isinstance(identifier, dict):
-        return get(keras.saving.deserialize_keras_object(identifier), **parameters)
-    if isinstance(identifier, keras.Layer):
-        raise ValueError(
-            f"Expected an activation function. Received the layer {identifier.name!r}. "
-            "Use the layer itself where a layer is wanted, as a node of its own."
-        )
-    if callable(identifier):
-        return _from_callable(identifier).with_parameters(**parameters)
-    raise ValueError(
-        "An activation is given by its name, a record or a function. "
-        f"Received: {identifier!r} of type {type(identifier).__name__}. `catalogue()` lists all names."
-    )
-
-
-def _lookup(name: str) -> ActivationFunction:
-    record = _CATALOGUE.get(_ALIASES.get(name, name))
-    if record is None:
-        raise ValueError(
-            f"Unknown activation {name!r}.{did_you_mean(name, [*_CATALOGUE, *_ALIASES])} `catalogue()` lists all."
-        )
-    return record
-
-
-def _from_callable(function: Callable[..., Any]) -> ActivationFunction:
-    name = getattr(function, "__name__", type(function).__name__)
-    if getattr(keras.activations, name, None) is function:
-        return _lookup(name)
-    known = _CATALOGUE.get(name)
-    if known is not None and known.function is function:
-        return known
-    return ActivationFunction(function, name)
-
-
-def _parse(spelling: str) -> tuple[str, dict[str, Any]]:
-    """Split `"name(parameter=value)"` into name and parameters."""
-    spelling = spelling.strip()
-    if "(" not in spelling:
-        return spelling, {}
-    try:
-        call = ast.parse(spelling, mode="eval").body
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
-            raise ValueError("not a call with keywords")
-        return call.func.id, {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
-    except (SyntaxError, ValueError) as error:
-        raise ValueError(
-            f"Could not read the activation {spelling!r}. "
-            'Expected a name, or a name with parameters such as "leaky_relu(negative_slope=0.1)".'
-        ) from error
-
-
-def catalogue(**facts: Any) -> tuple[ActivationFunction, ...]:
-    """All records, or those whose facts equal the given ones, sorted by name.
-
-    Args:
-        **facts: Fields of `ActivationFunction` and the values wanted.
-
-    Raises:
-        ValueError: For a fact that records do not have.
-
-    Example:
-        >>> from keras_actsel import activations
-        >>> activations.get("silu") in activations.catalogue(monotonic=False)
-        True
-    """
-    known = {f.name for f in fields(ActivationFunction)}
-    if unknown := set(facts) - known:
-        raise ValueError(f"Records have no fact {sorted(unknown)}. Expected some of: {sorted(known)}.")
-    records = (_CATALOGUE[name] for name in sorted(_CATALOGUE))
-    return tuple(r for r in records if all(getattr(r, key) == value for key, value in facts.items()))

@@ -4,7 +4,8 @@ import math
 
 from keras import ops
 
-from keras_actsel.activations._record import activation
+from keras_actsel.activations._catalogue import activation
+from keras_actsel.activations._parameter import Parameter
 
 
 @activation(
@@ -14,7 +15,9 @@ from keras_actsel.activations._record import activation
     smoothness=0,
     monotonic=True,
     kinks=("threshold", "max_value"),
-    bounds={"max_value": (0.0, math.inf)},
+    specs={"max_value": Parameter(bounds=(0.0, math.inf))},
+    belongs=("hidden",),
+    cost="low",
     strengths="Cheap, sparse and a strong default with He initialization and normalization.",
     traps="A unit whose input stays negative gets no gradient and dies; the mean of its output is not zero.",
     source="Nair & Hinton 2010, https://www.cs.toronto.edu/~fritz/absps/reluICML.pdf",
@@ -47,6 +50,8 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
     smoothness=0,
     monotonic=True,
     kinks=("0", "6"),
+    belongs=("hidden",),
+    cost="low",
     strengths="Its bounded output survives low-precision arithmetic and quantization.",
     traps="It dies on both sides: no gradient below 0 and none above 6.",
     source="Krizhevsky 2010, https://www.cs.toronto.edu/~kriz/conv-cifar10-aug2010.pdf",
@@ -67,6 +72,8 @@ def relu6(x):
     smoothness=0,
     monotonic=True,
     kinks=("0",),
+    belongs=("hidden",),
+    cost="low",
     strengths="As cheap as relu, and no unit can die.",
     traps="Defaults differ: 0.2 in keras.activations, 0.3 in keras.layers.LeakyReLU, 0.01 in the paper.",
     source="Maas, Hannun & Ng 2013, https://ai.stanford.edu/~amaas/papers/relu_hybrid_icml2013_final.pdf",
@@ -92,7 +99,9 @@ def leaky_relu(x, negative_slope=0.2):
     smoothness=0,
     monotonic=True,
     kinks=("0",),
-    trainable=("alpha",),
+    specs={"alpha": Parameter(trainable=True, per_channel=True)},
+    belongs=("hidden",),
+    cost="low",
     strengths="Training finds the slope below zero, for one more weight per channel.",
     traps=(
         "Not Keras's PReLU, whose slopes start at 0 and differ at every position; "
@@ -121,6 +130,8 @@ def prelu(x, alpha=0.25):
     smoothness=-1,
     monotonic=True,
     kinks=("threshold",),
+    belongs=("hidden",),
+    cost="low",
     strengths="Sparse codes without a bias: what passes keeps its full size.",
     traps="It jumps at the threshold, and the gradient does not know of the jump.",
     source="Konda, Memisevic & Krueger 2015, https://arxiv.org/abs/1402.3337",
@@ -141,20 +152,36 @@ def threshold(x, threshold=1.0, default_value=0.0):
 @activation(
     formula="Piecewise((1, x >= 0), (0, True))",
     derivative="0",
+    surrogate="Piecewise((1, surrogate == 'straight_through'), (sigmoid(x)*sigmoid(-x), True))",
     range=(0.0, 1.0),
     smoothness=-1,
     monotonic=True,
     kinks=("0",),
-    strengths="The hard decision: exact gates and threshold logic, where nothing below it has to be trained.",
-    traps="Its gradient is zero everywhere, so the layers before it learn nothing.",
-    source="McCulloch & Pitts 1943, https://doi.org/10.1007/BF02478259",
+    specs={"surrogate": Parameter(choices=("straight_through", "sigmoid"))},
+    belongs=("gate",),
+    cost="low",
+    strengths="The hard decision: exact gates, spikes and threshold logic, trained through a stand-in for its slope.",
+    traps="Its true gradient is zero, so what training follows is not the slope of the loss, and is biased.",
+    source=(
+        "McCulloch & Pitts 1943, https://doi.org/10.1007/BF02478259; "
+        "straight-through gradient Bengio, Léonard & Courville 2013, https://arxiv.org/abs/1308.3432"
+    ),
 )
-def binary_step(x):
-    """Heaviside step: 1 for x >= 0, else 0.
+def binary_step(x, surrogate="straight_through"):
+    """Heaviside step: 1 for x >= 0, else 0; training is given the slope of a stand-in.
 
-    For networks whose weights are given or found without gradients.
+    For hard gates and binary units.
+
+    Args:
+        x: A floating tensor.
+        surrogate: The slope that training uses: `"straight_through"`, that of x itself, or `"sigmoid"`, that of the
+            logistic function, which dies out away from 0.
     """
-    return ops.where(x >= 0, 1.0, ops.where(x < 0, 0.0, x))
+    step = ops.where(x >= 0, 1.0, ops.where(x < 0, 0.0, x))
+    bounded = ops.where(ops.abs(x) < math.inf, x, 0.0)
+    smooth = bounded if surrogate == "straight_through" else ops.sigmoid(bounded)
+    # Adds 0, and the slope of `smooth`.
+    return ops.stop_gradient(step) + (smooth - ops.stop_gradient(smooth))
 
 
 @activation(
@@ -163,6 +190,8 @@ def binary_step(x):
     range=(-math.inf, math.inf),
     smoothness=math.inf,
     monotonic=True,
+    belongs=("output",),
+    cost="low",
     strengths="The output of a regression, and the neutral candidate of a mixture.",
     traps="Layers with nothing but linear between them collapse into one linear layer.",
     source="Goodfellow, Bengio & Courville 2016, https://www.deeplearningbook.org/contents/mlp.html",

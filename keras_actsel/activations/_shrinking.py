@@ -4,7 +4,8 @@ import math
 
 from keras import ops
 
-from keras_actsel.activations._record import activation
+from keras_actsel.activations._catalogue import activation
+from keras_actsel.activations._parameter import Parameter
 
 
 @activation(
@@ -14,7 +15,9 @@ from keras_actsel.activations._record import activation
     smoothness=0,
     monotonic=True,
     kinks=("-threshold", "threshold"),
-    bounds={"threshold": (0.0, math.inf)},
+    specs={"threshold": Parameter(bounds=(0.0, math.inf))},
+    belongs=("hidden",),
+    cost="low",
     strengths="The proximal step of an L1 penalty: denoising, sparse coding, unrolled optimization.",
     traps="Every large value is biased towards zero by the threshold; inputs of small scale are lost entirely.",
     source="Donoho 1995, https://doi.org/10.1109/18.382009",
@@ -39,7 +42,9 @@ def soft_shrink(x, threshold=0.5):
     smoothness=-1,
     monotonic=True,
     kinks=("-threshold", "threshold"),
-    bounds={"threshold": (0.0, math.inf)},
+    specs={"threshold": Parameter(bounds=(0.0, math.inf))},
+    belongs=("hidden",),
+    cost="low",
     strengths="Removes small values and leaves large ones unbiased.",
     traps="It jumps at the threshold, and the threshold itself gets no gradient.",
     source="Donoho & Johnstone 1994, https://doi.org/10.1093/biomet/81.3.425",
@@ -62,6 +67,8 @@ def hard_shrink(x, threshold=0.5):
     range=(-math.inf, math.inf),
     smoothness=math.inf,
     monotonic=True,
+    belongs=("hidden",),
+    cost="medium",
     strengths="A shrinkage that is smooth everywhere.",
     traps="Its slope at 0 is 0, so a network that starts with small activations learns slowly.",
     source="Paszke et al. 2019 (PyTorch's Tanhshrink), https://docs.pytorch.org/docs/stable/generated/torch.nn.Tanhshrink.html",

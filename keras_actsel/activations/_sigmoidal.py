@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from keras_actsel.activations._record import activation
+from keras_actsel.activations._catalogue import activation
 
 
 @activation(
@@ -14,6 +14,8 @@ from keras_actsel.activations._record import activation
     range=(0.0, 1.0),
     smoothness=math.inf,
     monotonic=True,
+    belongs=("hidden", "output", "gate"),
+    cost="medium",
     strengths="Probabilities of independent yes-or-no outputs, and the gates of recurrent cells.",
     traps="In hidden layers it saturates, and its slope of at most 1/4 makes gradients vanish with depth.",
     source="Rumelhart, Hinton & Williams 1986, https://doi.org/10.1038/323533a0",
@@ -34,6 +36,8 @@ def sigmoid(x):
     smoothness=0,
     monotonic=True,
     kinks=("-3", "3"),
+    belongs=("gate",),
+    cost="low",
     strengths="A sigmoid without an exponential, made for quantized inference.",
     traps="Beyond -3 and 3 the gradient is exactly zero; Keras 2 and older papers used the slope 1/5.",
     source="Howard et al. 2019, https://arxiv.org/abs/1905.02244",
@@ -53,6 +57,8 @@ def hard_sigmoid(x):
     smoothness=0,
     monotonic=True,
     kinks=("-1", "1"),
+    belongs=("gate",),
+    cost="low",
     strengths="Probabilities that can be exactly 0 and 1: the two-class sparsemax.",
     traps="Beyond -1 and 1 the gradient is exactly zero, so train it with the sparsemax loss, not with log loss.",
     source="Blondel, Martins & Niculae 2020, https://arxiv.org/abs/1901.02324",
@@ -71,6 +77,8 @@ def sparse_sigmoid(x):
     range=(-1.0, 1.0),
     smoothness=math.inf,
     monotonic=True,
+    belongs=("hidden", "output"),
+    cost="medium",
     strengths="Zero-centred and bounded: the state of recurrent cells, outputs in [-1, 1].",
     traps="It saturates beyond about 3, so gradients vanish in deep feed-forward networks.",
     source="LeCun, Bottou, Orr & Müller 1998, https://doi.org/10.1007/3-540-49430-8_2",
@@ -90,6 +98,8 @@ def tanh(x):
     smoothness=0,
     monotonic=True,
     kinks=("-1", "1"),
+    belongs=("hidden", "output"),
+    cost="low",
     strengths="A tanh without an exponential, exact in the middle.",
     traps="Beyond -1 and 1 the gradient is exactly zero and a unit can die.",
     source="Collobert 2004, https://ronan.collobert.com/pub/matos/2004_phdthesis_lip6.pdf",
@@ -108,6 +118,8 @@ def hard_tanh(x):
     range=(-1.0, 1.0),
     smoothness=1,
     monotonic=True,
+    belongs=("hidden",),
+    cost="low",
     strengths="Saturates far more slowly than tanh, so its gradients last longer.",
     traps="It needs |x| = 99 to reach 0.99, so outputs near the bounds are hard to learn.",
     source="Glorot & Bengio 2010, https://proceedings.mlr.press/v9/glorot10a.html",
@@ -126,6 +138,8 @@ def softsign(x):
     range=(-math.inf, 0.0),
     smoothness=math.inf,
     monotonic=True,
+    belongs=("output",),
+    cost="high",
     strengths="Log-probabilities without the rounding of log(sigmoid(x)).",
     traps="Its values are not probabilities: a loss that takes the logarithm itself must not follow it.",
     source="Goodfellow, Bengio & Courville 2016, https://www.deeplearningbook.org/contents/prob.html",

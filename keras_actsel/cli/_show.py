@@ -106,7 +106,12 @@ def _facts(record: ActivationFunction) -> Table:
         "range": interval(record.range) + ("" if default else ", with default parameters"),
         "smoothness": _SMOOTHNESS.get(smooth := smoothness(record.smoothness), smooth),
         "monotonic": yes_or_no(record.monotonic),
-        "gradient": "a surrogate, as the true one is of no use for training" * (record.gradient != "exact"),
+        "zero-centred": yes_or_no(record.zero_centred),
+        "saturates": _sides(record.saturates),
+        "gradient": f"in training it is a surrogate, {record.surrogate}" if record.surrogate else "",
+        "belongs": ", ".join(record.belongs),
+        "matched gain": "" if record.gain is None else f"{record.gain:.4g}",
+        "cost": record.cost,
         "strengths": record.strengths,
         "traps": record.traps,
         "aliases": ", ".join(record.aliases),
@@ -122,15 +127,22 @@ def _facts(record: ActivationFunction) -> Table:
     return table
 
 
+def _sides(sides: tuple[str, ...] | None) -> str:
+    return "-" if sides is None else {0: "nowhere", 2: "on both sides"}.get(len(sides), f"on the {''.join(sides)}")
+
+
 def _parameters(record: ActivationFunction) -> list[str]:
     return [_parameter(record, key, value) for key, value in record.parameters.items()]
 
 
 def _parameter(record: ActivationFunction, key: str, value: Any) -> str:
-    default = activations.get(record.name).parameters[key]
-    notes = [f"default {default}"] if default != value else []
-    notes += [f"between {interval(record.bounds[key]).replace(' to ', ' and ')}"] if key in record.bounds else []
-    notes += ["learned by its layer"] if key in record.trainable else []
+    spec = record.specs[key]
+    notes = [f"default {spec.default}"] if spec.default != value else []
+    notes += [f"one of {', '.join(spec.choices)}"] if spec.choices else []
+    notes += (
+        [f"between {interval(spec.bounds).replace(' to ', ' and ')}"] if any(map(math.isfinite, spec.bounds)) else []
+    )
+    notes += [f"learned by its layer{', for each channel' * spec.per_channel}"] if spec.trainable else []
     return f"{key} = {value}" + (f" ({', '.join(notes)})" if notes else "")
 
 

@@ -8,6 +8,22 @@ from keras import ops
 
 from keras_actsel import activations
 
+MARGIN = 1e-3
+"""How far inside its limits a learned parameter stays."""
+
+_OF_THE_BASE_LAYER = {"name", "dtype", "autocast", "activity_regularizer"}
+
+
+class Within(keras.constraints.Constraint):
+    """Keeps weights between two limits, by a margin."""
+
+    def __init__(self, low: float, high: float) -> None:
+        self.low, self.high = low + MARGIN, high - MARGIN
+
+    def __call__(self, w: Any) -> Any:
+        """The nearest weights inside."""
+        return ops.clip(w, self.low, self.high)
+
 
 @keras.saving.register_keras_serializable(package="keras_actsel")
 class Activation(keras.layers.Layer):
@@ -22,8 +38,11 @@ class Activation(keras.layers.Layer):
             record says: `"prelu"` learns its slope, most learn nothing.
         axis: Integer or list: the axes along which a learned parameter has a value for each index, -1 for one per
             channel of a channels-last tensor. None: one value for the layer. Default: -1 for a record that learns by
-            itself (`"prelu"`), else None. For a function of an axis (`"softmax"`, `"glu"`) it is that axis.
-        **kwargs: Parameters of the activation, and the base layer's `name`, `dtype`, ...
+            itself and for each channel (`"prelu"`), else None. For a function of an axis (`"softmax"`, `"glu"`) it
+            is that axis.
+        seed: For a function that draws random numbers in training (`"rrelu"`): an integer that makes them repeatable.
+        **kwargs: Parameters of the activation; for a learned one `alpha`, say, also `alpha_initializer`,
+            `alpha_regularizer` and `alpha_constraint`; and the base layer's `name`, `dtype`, ...
 
     Input shape: Any. Only the sizes along `axis` must be known.
     Output shape: That of the input, except for functions that change the width (`"glu"`).
@@ -39,12 +58,18 @@ class Activation(keras.layers.Layer):
         (2, [(2,)])
     """
 
+    learned: tuple[str, ...]
+    learning: dict[str, Any]
+    axis: int | Sequence[int] | None
+    seed: int | None
+
     def __init__(
         self,
         activation: Any,
         *,
         trainable: bool | str | Sequence[str] | None = None,
         axis: int | Sequence[int] | None = None,
+        seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         if isinstance(activation, dict):
@@ -56,15 +81,16 @@ class Activation(keras.layers.Layer):
         parameters = {key: kwargs.pop(key) for key in list(kwargs) if key in record.parameters}
         if "axis" in record.parameters and axis is not None:
             parameters["axis"], axis = axis, None
+        learning = {key: kwargs.pop(key) for key in list(kwargs) if _says_how_to_learn(key, record)}
         self._refuse_unknown(record, kwargs)
         super().__init__(trainable=trainable if isinstance(trainable, bool) else True, **kwargs)
         self.supports_masking = True
         self.activation = record.with_parameters(**parameters)
-        by_default = trainable is None or isinstance(trainable, bool)
-        names = record.trainable if by_default else (trainable,) if isinstance(trainable, str) else trainable
-        self.learned = tuple(names)  # type: ignore[arg-type]
-        self.axis = -1 if axis is None and by_default and self.learned else axis
+        self._choose_learned(trainable, axis)
+        self.learning = {key: _HOW_TO_LEARN[key.rpartition("_")[2]].get(value) for key, value in learning.items()}
         self._check_learned()
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed) if record.stochastic else None
 
     def _init_around(self, layer: keras.Layer, trainable: Any, axis: Any, kwargs: dict[str, Any]) -> None:
         if axis is not None or (trainable and not isinstance(trainable, bool)):
@@ -75,47 +101,77 @@ class Activation(keras.layers.Layer):
         super().__init__(trainable=trainable if isinstance(trainable, bool) else True, **kwargs)
         self.supports_masking = True
         self.activation = type(layer).from_config(layer.get_config())
-        self.learned = ()
-        self.axis = None
+        self.learned: tuple[str, ...] = ()
+        self.learning: dict[str, Any] = {}
+        self.axis = self.seed = self.seed_generator = None
 
     @staticmethod
     def _refuse_unknown(record: activations.ActivationFunction, kwargs: dict[str, Any]) -> None:
-        if unknown := set(kwargs) - {"name", "dtype", "autocast", "activity_regularizer"}:
+        if unknown := set(kwargs) - _OF_THE_BASE_LAYER:
             raise ValueError(
                 f"Unknown arguments {sorted(unknown)}. Expected parameters of {record.name!r} "
                 f"({', '.join(record.parameters) or 'it has none'}), or 'name', 'dtype'."
             )
 
+    def _choose_learned(self, trainable: Any, axis: Any) -> None:
+        """What is learned and along which axes: as asked for, else as the record says."""
+        by_default = trainable is None or isinstance(trainable, bool)
+        names = self.activation.trainable if by_default else (trainable,) if isinstance(trainable, str) else trainable
+        self.learned = tuple(names)
+        per_channel = by_default and any(self.activation.specs[key].per_channel for key in self.learned)
+        self.axis = -1 if axis is None and per_channel else axis
+
     def _check_learned(self) -> None:
+        numbers = [key for key, value in self.activation.parameters.items() if isinstance(value, (float, tuple))]
         for key in self.learned:
-            value = self.activation.parameters.get(key)
-            if not isinstance(value, float):
-                numbers = [k for k, v in self.activation.parameters.items() if isinstance(v, float)]
+            if key not in numbers:
                 raise ValueError(
                     f"{self.activation.name!r} has no parameter {key!r} that can be learned. "
                     f"Expected some of: {numbers}. Received: trainable={list(self.learned)}."
                 )
+        for key in self.learning:
+            if key.rpartition("_")[0] not in self.learned:
+                raise ValueError(
+                    f"{key}= is for a parameter that is learned. Received: trainable={list(self.learned)}. "
+                    f"Expected {key.rpartition('_')[0]!r} among them."
+                )
 
     def build(self, input_shape: Any) -> None:
-        """Create a weight for each learned parameter: a scalar, or as many values as `axis` has indices."""
+        """Create a weight for each learned parameter: its own shape, times as many as `axis` has indices."""
         if isinstance(self.activation, keras.Layer):
             self.activation.build(input_shape)
         sizes = axis_sizes(self.name, self.axis, input_shape)
         for key in self.learned:
-            start = keras.initializers.Constant(self.activation.parameters[key])
-            setattr(self, key, self.add_weight(shape=tuple(sizes.values()), initializer=start, name=key))
+            setattr(self, key, self._add_parameter(key, tuple(sizes.values())))
         # What broadcasting against the input needs: (1, ..., size, ..., 1).
         self._broadcast = tuple(sizes.get(i, 1) for i in range(len(input_shape))) if sizes else ()
         self.built = True
 
-    def call(self, inputs: Any) -> Any:
+    def _add_parameter(self, key: str, sizes: tuple[int, ...]) -> Any:
+        spec, value = self.activation.specs[key], self.activation.parameters[key]
+        length = (len(value),) if spec.is_vector else ()
+        published = keras.initializers.get(spec.initializer) if value == spec.default else None
+        limits = None if spec.bounds == _UNLIMITED else Within(*spec.bounds)
+        return self.add_weight(
+            shape=(*length, *sizes),
+            initializer=self.learning.get(f"{key}_initializer") or published or _start(value, sizes),
+            regularizer=self.learning.get(f"{key}_regularizer"),
+            constraint=self.learning.get(f"{key}_constraint") or limits,
+            name=key,
+        )
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The activation of `inputs`, of the same shape unless the function changes the width."""
         if self.learned and not keras.backend.is_float_dtype(inputs.dtype):
             inputs = ops.cast(inputs, self.compute_dtype)
-        learned = {
-            key: ops.reshape(ops.cast(getattr(self, key), inputs.dtype), self._broadcast) for key in self.learned
-        }
-        return self.activation(inputs, **learned)
+        learned = {key: self._broadcastable(key, inputs.dtype) for key in self.learned}
+        drawn = {"seed": self.seed_generator} if training and self.seed_generator is not None else {}
+        return self.activation(inputs, **learned, **drawn)
+
+    def _broadcastable(self, key: str, dtype: Any) -> Any:
+        """A learned parameter in a shape that broadcasts against the input; of a vector, each of its values."""
+        length = (-1,) if self.activation.specs[key].is_vector else ()
+        return ops.reshape(ops.cast(getattr(self, key), dtype), (*length, *self._broadcast))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's shape, or what a width-changing function makes of it."""
@@ -126,10 +182,12 @@ class Activation(keras.layers.Layer):
         return tuple(self.activation(keras.KerasTensor(input_shape)).shape)
 
     def get_config(self) -> dict[str, Any]:
-        """The activation with its starting parameters, what is learned, and along which axis."""
+        """The activation with its starting parameters, what is learned, how, and along which axis."""
         config = super().get_config()
         config["activation"] = keras.saving.serialize_keras_object(self.activation)
-        return {**config, "learned": list(self.learned), "axis": self.axis}
+        learning = {key: keras.saving.serialize_keras_object(value) for key, value in self.learning.items()}
+        seed = {} if self.seed is None else {"seed": self.seed}
+        return {**config, "learned": list(self.learned), "axis": self.axis, **learning, **seed}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Activation":
@@ -139,6 +197,31 @@ class Activation(keras.layers.Layer):
         layer = cls(trainable=config.pop("learned", None), **config)
         layer.trainable = unfrozen
         return layer
+
+
+_UNLIMITED = activations.Parameter().bounds
+_HOW_TO_LEARN = {
+    "initializer": keras.initializers,
+    "regularizer": keras.regularizers,
+    "constraint": keras.constraints,
+}
+
+
+def _says_how_to_learn(key: str, record: activations.ActivationFunction) -> bool:
+    parameter, _, what = key.rpartition("_")
+    return parameter in record.parameters and what in _HOW_TO_LEARN
+
+
+def _start(value: Any, sizes: tuple[int, ...]) -> Any:
+    """The initializer that starts every index along the axes at a parameter's value."""
+    if not isinstance(value, tuple):
+        return keras.initializers.Constant(value)
+
+    def vector(shape: Any, dtype: Any = None) -> Any:
+        column = ops.reshape(ops.convert_to_tensor(value, dtype=dtype), (-1, *(1 for _ in sizes)))
+        return ops.broadcast_to(column, shape)
+
+    return vector
 
 
 def axis_sizes(layer_name: str, axis: int | Sequence[int] | None, input_shape: Sequence[int | None]) -> dict[int, int]:

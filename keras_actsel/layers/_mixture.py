@@ -72,11 +72,7 @@ class ActivationMixture(keras.layers.Layer):
                 f"Received: {[str(record) for record in self.candidates]}."
             )
         for record in self.candidates:
-            if record.kind == "shape_changing":
-                raise ValueError(
-                    f"{str(record)!r} changes the shape of its input, so it can't be mixed. "
-                    f"Use `layers.{record.layer_name}` as a layer of its own."
-                )
+            record.check_keeps_shape("be mixed")
 
     def build(self, input_shape: Any) -> None:
         """Create the weights, (K,) or (K, sizes along `axis`)."""

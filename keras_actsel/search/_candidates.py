@@ -61,11 +61,8 @@ def _listed(candidates: Any) -> list[Any]:
 
 def _refuse_shape_changing(candidate: Candidate) -> None:
     record = getattr(candidate, "activation", None) if isinstance(candidate, keras.Layer) else candidate
-    if isinstance(record, activations.ActivationFunction) and record.kind == "shape_changing":
-        raise ValueError(
-            f"{str(record)!r} changes the shape of its input, so it can't take another activation's place. "
-            f"Use `keras_actsel.layers.{record.layer_name}` as a layer of the model."
-        )
+    if isinstance(record, activations.ActivationFunction):
+        record.check_keeps_shape("be a candidate")
 
 
 class ModelSource(ABC):
@@ -201,8 +198,8 @@ class BuildFunction(ModelSource):
         candidate = self.candidates[name]
         if isinstance(candidate, keras.Layer):
             return type(candidate).from_config(candidate.get_config())
-        # A record that learns by itself, such as prelu, does so as a layer only.
-        if candidate is not None and candidate.trainable:
+        # A record that learns or draws by itself, such as prelu and rrelu, does so as a layer only.
+        if candidate is not None and candidate.needs_layer:
             return layers.Activation(candidate, name=candidate.name)
         # Keras's own function where it agrees, so that the model can be loaded without this package.
         return candidate if candidate is None else candidate.keras_equivalent or candidate

@@ -99,12 +99,8 @@ def _replacement(activation: Any) -> Any:
             f"Pass an instance of it: `{activation.__name__}()`."
         )
     record = activations.get(activation)
-    if record.kind == "shape_changing":
-        raise ValueError(
-            f"{str(record)!r} changes the shape of its input, so it can't stand in for another activation. "
-            f"Expected one that keeps the shape. Use `layers.{record.layer_name}` where you build the model."
-        )
-    if record.trainable:
+    record.check_keeps_shape("stand in for another activation")
+    if record.needs_layer:
         return layers.Activation(record)
     # Keras's own function where it agrees, so that the model can be loaded without this package.
     return record.keras_equivalent or record
