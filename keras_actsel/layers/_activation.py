@@ -219,7 +219,7 @@ def _start(value: Any, sizes: tuple[int, ...]) -> Any:
 
     def vector(shape: Any, dtype: Any = None) -> Any:
         column = ops.reshape(ops.convert_to_tensor(value, dtype=dtype), (-1, *(1 for _ in sizes)))
-        return ops.broadcast_to(column, shape)
+        return column + ops.zeros(shape, dtype)  # memory of its own: PyTorch's broadcasting shares it
 
     return vector
 
