@@ -28,6 +28,13 @@ def test_list_of_a_kind():
     assert "Unknown kind 'axis'. Did you mean" in refused("list", "--kind", "axis")
 
 
+def test_list_of_a_place():
+    output = invoke("list", "--belongs", "gate", "--kind", "elementwise").output
+    assert "hard_sigmoid" in output
+    assert "relu" not in output
+    assert "Unknown belongs 'gates'. Did you mean 'gate'?" in refused("list", "--belongs", "gates")
+
+
 @pytest.mark.parametrize("name", ENTRIES)
 def test_show_every_entry(name):
     result = invoke("show", name)

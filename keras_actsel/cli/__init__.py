@@ -108,11 +108,15 @@ def list_(
         str | None,
         typer.Option(metavar="KIND", help="Only those of a kind: elementwise, axiswise or shape_changing."),
     ] = None,
+    belongs: Annotated[
+        str | None,
+        typer.Option(metavar="PLACE", help="Only those that belong in a place: hidden, output or gate."),
+    ] = None,
 ) -> None:
     """List the activations of the catalogue."""
     from keras_actsel.cli._show import print_catalogue
 
-    print_catalogue(kind)
+    print_catalogue(kind, belongs)
 
 
 @app.command(epilog="Example: keras-actsel show 'leaky_relu(negative_slope=0.1)'")

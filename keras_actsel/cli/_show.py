@@ -17,25 +17,27 @@ from keras_actsel.activations import ActivationFunction
 from keras_actsel.cli._plot import plot
 
 
-def print_catalogue(kind: str | None) -> None:
-    """A table of all activations, or of those of one kind.
+def print_catalogue(kind: str | None, belongs: str | None = None) -> None:
+    """A table of all activations, or of those of one kind or for one place.
 
     Raises:
-        ValueError: For a kind that no activation is of.
+        ValueError: For a kind that no activation is of, or a place where none belongs.
     """
-    kinds = sorted({record.kind for record in activations.catalogue()})
-    if kind is not None and kind not in kinds:
-        raise ValueError(f"Unknown kind {kind!r}.{did_you_mean(kind, kinds)} Expected one of: {', '.join(kinds)}.")
-    records = activations.catalogue() if kind is None else activations.catalogue(kind=kind)
+    everything = activations.catalogue()
+    wanted = {"kind": kind, "belongs": belongs}
+    known = {"kind": {r.kind for r in everything}, "belongs": {place for r in everything for place in r.belongs}}
+    facts = {key: _known(key, word, sorted(known[key])) for key, word in wanted.items() if word is not None}
+    records = activations.catalogue(**facts)
     table = Table(box=None, header_style="bold")
-    for title in ("name", "range", "smoothness", "monotonic", "summary"):
+    for title in ("name", "belongs", "cost", "range", "smoothness", "summary"):
         table.add_column(title, no_wrap=title != "summary", overflow="fold")
     for record in records:
         table.add_row(
             Text(record.name, style="cyan"),
+            ", ".join(record.belongs),
+            record.cost,
             interval(record.range),
             smoothness(record.smoothness),
-            yes_or_no(record.monotonic),
             Text(record.summary.partition(": ")[0].rstrip(".")),
         )
     console = Console()
@@ -43,6 +45,12 @@ def print_catalogue(kind: str | None) -> None:
     console.print(
         f"\n {len(records)} activations. `keras-actsel show NAME` tells more of each.", style="dim", highlight=False
     )
+
+
+def _known(fact: str, word: str, words: list[str]) -> str:
+    if word not in words:
+        raise ValueError(f"Unknown {fact} {word!r}.{did_you_mean(word, words)} Expected one of: {', '.join(words)}.")
+    return word
 
 
 def interval(bounds: tuple[float, float] | None) -> str:
