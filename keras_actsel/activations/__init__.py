@@ -5,6 +5,7 @@ from keras_actsel.activations import (  # noqa: F401
     _exponential,
     _gated,
     _normalizing,
+    _quadratic,
     _rectified,
     _shrinking,
     _sigmoidal,

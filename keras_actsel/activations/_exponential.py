@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_actsel.activations._catalogue import activation
 from keras_actsel.activations._parameter import Parameter
+from keras_actsel.activations._sigmoidal import isru
 
 # Klambauer et al. 2017, equation 14: the fixed point of mean 0 and variance 1.
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -87,8 +88,42 @@ def celu(x, alpha=1.0):
         x: A floating tensor.
         alpha: Minus the limit for very negative x, above 0.
     """
-    below = ops.where(x > 0, 0.0, x)
-    return ops.where(x > 0, x, alpha * ops.elu(below / alpha))
+    return ops.where(x > 0, x, alpha * _elu_below(x, alpha))
+
+
+def _elu_below(x, width):
+    """elu(x/width) where x is below 0, else 0; its gradient is never 0 times infinity."""
+    far = x < -100.0 * width
+    root = width**-0.5  # twice: the gradient of 1/width overflows in float16 for small width
+    return ops.where(far, -1.0, ops.elu(ops.where(far, 0.0, ops.where(x > 0, 0.0, x)) * root * root))
+
+
+@activation(
+    formula="Piecewise((a/b*x, x > 0), (a*(exp(x/b) - 1), True))",
+    derivative="Piecewise((a/b, x > 0), (a/b*exp(x/b), True))",
+    range=(-1.0, math.inf),
+    smoothness=1,
+    monotonic=True,
+    specs=dict.fromkeys(("a", "b"), Parameter(bounds=(0.0, math.inf), trainable=True, per_channel=True)),
+    belongs=("hidden",),
+    cost="medium",
+    strengths="Training finds the slope, the limit on the left and the decay of an elu, and it stays smooth.",
+    traps="Two weights per channel, which weight decay shrinks; the paper advises against batch normalization before it.",
+    source="Trottier, Giguère & Chaib-draa 2016, https://arxiv.org/abs/1605.09332",
+    layer_name="PELU",
+)
+def pelu(x, a=1.0, b=1.0):
+    """Parametric exponential linear unit: a line of slope a/b above zero, below it an exponential that ends at -a.
+
+    When elu works and a few more weights are affordable. It starts as elu.
+
+    Args:
+        x: A floating tensor.
+        a: Minus the limit for very negative x, above 0.
+        b: The decay on the left, above 0, on the scale of x.
+    """
+    root = a**0.5 * b**-0.5  # the slope a/b, whose gradient overflows in float16, as a square
+    return ops.where(x > 0, root * ops.where(x > 0, x, 0.0) * root, a * _elu_below(x, b))
 
 
 @activation(
@@ -183,3 +218,129 @@ def sparse_plus(x):
     """
     bend = ops.relu(ops.where(x >= 1, 0.0, x) + 1.0)
     return ops.where(x >= 1, x, 0.25 * bend * bend)
+
+
+@activation(
+    formula="log(1 + exp(beta*x))/beta",
+    derivative="sigmoid(beta*x)",
+    range=(0.0, math.inf),
+    smoothness=math.inf,
+    monotonic=True,
+    specs={"beta": Parameter(bounds=(0.0, math.inf))},
+    belongs=("hidden", "output"),
+    cost="high",
+    strengths="A relu that is smooth to the degree one chooses: for gradients of gradients, and for saliency maps.",
+    traps="With beta = 1 it is softplus; a large beta brings back the kink, a small one is nearly a line.",
+    source=(
+        "Dugas et al. 2001, "
+        "https://proceedings.neurips.cc/paper/2000/hash/44968aece94f667e4095002d140b5896-Abstract.html; "
+        "with beta Dombrowski et al. 2019, https://arxiv.org/abs/1906.07983"
+    ),
+)
+def scaled_softplus(x, beta=5.0):
+    """Softplus with a sharpness: log(1 + exp(beta x))/beta.
+
+    For fields whose derivatives are trained too, and in place of relu where its explanations must be smooth.
+
+    Args:
+        x: A floating tensor.
+        beta: The sharpness of the bend, above 0; the value at 0 is log(2)/beta.
+    """
+    below = ops.where(x > 0, -x, x)
+    far = below * beta < -100.0
+    root = beta**-0.5  # twice: the gradient of 1/beta overflows in float16 for small beta
+    bend = ops.softplus(ops.where(far, 0.0, below) * beta) * root * root
+    return ops.where(x > 0, x, 0.0) + ops.where(far, 0.0, bend)
+
+
+@activation(
+    formula="Piecewise((x, x >= 0), (x/sqrt(1 + alpha*x**2), True))",
+    derivative="Piecewise((1, x >= 0), (1/sqrt(1 + alpha*x**2)**3, True))",
+    range=(-1.0, math.inf),
+    smoothness=2,
+    monotonic=True,
+    specs={"alpha": Parameter(bounds=(0.0, math.inf))},
+    belongs=("hidden",),
+    cost="medium",
+    strengths="The shape of elu from a square root, with a continuous second derivative and no exponential.",
+    traps="Its limit -1/sqrt(alpha) is reached slowly, so the negative side saturates later than that of elu.",
+    source="Carlile, Delamarter, Kinney, Marti & Whitney 2017, https://arxiv.org/abs/1710.09967",
+    layer_name="ISRLU",
+)
+def isrlu(x, alpha=1.0):
+    """Inverse square root linear unit: x above zero, x/sqrt(1 + alpha x**2) below.
+
+    In place of elu where the exponential is the bottleneck.
+
+    Args:
+        x: A floating tensor.
+        alpha: The limit for very negative x is -1/sqrt(alpha); above 0.
+    """
+    return ops.where(x >= 0, x, isru.function(ops.where(x >= 0, 0.0, x), alpha))
+
+
+@activation(
+    formula="Piecewise((x/(1 + exp(-x)), x > 0), ((exp(x) - 1)/(1 + exp(-x)), True))",
+    derivative=(
+        "Piecewise((sigmoid(x)*(1 + x*sigmoid(-x)), x > 0), (sigmoid(x)*(exp(x) + (exp(x) - 1)*sigmoid(-x)), True))"
+    ),
+    # The least value, where exp(x) = sqrt(2) - 1.
+    range=(2.0 * math.sqrt(2.0) - 3.0, math.inf),
+    smoothness=1,
+    monotonic=False,
+    belongs=("hidden",),
+    cost="high",
+    strengths="silu above zero and a shallower dip below: gradients pass on both sides near zero.",
+    traps="Two exponentials for a curve close to silu; units far below zero get no gradient.",
+    source="Basirat & Roth 2018, https://arxiv.org/abs/1808.00783",
+    layer_name="ELiSH",
+)
+def elish(x):
+    """Exponential linear sigmoid squashing: elu(x) times sigmoid(x).
+
+    Beside silu and elu in convolutional networks; found by a genetic search.
+    """
+    return ops.elu(x) * ops.sigmoid(x)
+
+
+@activation(
+    formula="x*tanh(x)",
+    derivative="tanh(x) + x*(1 - tanh(x)**2)",
+    range=(0.0, math.inf),
+    smoothness=math.inf,
+    monotonic=False,
+    belongs=("hidden",),
+    cost="medium",
+    strengths="A smooth absolute value: no side of zero loses its gradient.",
+    traps="It is even, so it forgets the sign of its input, and its slope at 0 is 0; deep plain networks may not train.",
+    source="Roy, Manna, Dubey & Chaudhuri 2019, https://arxiv.org/abs/1901.05894",
+    layer_name="LiSHT",
+)
+def lisht(x):
+    """Linearly scaled hyperbolic tangent: x times tanh(x).
+
+    For features whose size matters and whose sign does not.
+    """
+    # tanh is 1 to all digits at 20; without the bound JAX multiplies the gradient's 0 by infinity.
+    return x * ops.tanh(ops.where(x > 20, 20.0, ops.where(x < -20, -20.0, x)))
+
+
+@activation(
+    formula="x*erf(log(1 + exp(x)))",
+    derivative="erf(softplus(x)) + x*exp(-softplus(x)**2)*sigmoid(x)*2/sqrt(pi)",
+    range=(-0.3484374587596064, math.inf),
+    smoothness=math.inf,
+    monotonic=False,
+    belongs=("hidden",),
+    cost="high",
+    strengths="Close to mish with a slightly deeper dip and a quicker approach to x.",
+    traps="An exponential, a logarithm and an error function, which LiteRT lacks; mish is nearly the same without it.",
+    source="Nag & Bhattacharyya 2021, https://arxiv.org/abs/2108.09598",
+)
+def serf(x):
+    """Log-softplus error activation: x times erf(softplus(x)).
+
+    For deep networks, beside mish and gelu.
+    """
+    bounded = ops.where(ops.abs(x) >= 100, 0.0, x)  # beyond it is 0 or x, and gradients of erf overflow in float16
+    return ops.where(x <= -100, 0.0, ops.where(x >= 100, x, bounded * ops.erf(ops.softplus(bounded))))

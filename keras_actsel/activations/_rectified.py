@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 from keras import ops
 
 from keras_actsel.activations._catalogue import activation
@@ -147,6 +148,137 @@ def threshold(x, threshold=1.0, default_value=0.0):
         default_value: What stands for an x that does not pass.
     """
     return ops.where(x <= threshold, default_value, x)
+
+
+@activation(
+    formula="Piecewise((x, x > 0), ((lower + upper)/2*x, True))",
+    derivative="Piecewise((1, x > 0), ((lower + upper)/2, True))",
+    range=(-math.inf, math.inf),
+    smoothness=0,
+    monotonic=True,
+    kinks=("0",),
+    belongs=("hidden",),
+    cost="low",
+    strengths="The random slope below zero regularizes, which helps most on small data sets.",
+    traps=(
+        "Its slope without training is the mean of the slopes, 0.229, as in PyTorch; the paper draws the divisor "
+        "instead and takes x*2/(3 + 8), a slope of 0.182."
+    ),
+    source="Xu, Wang, Chen & Li 2015, https://arxiv.org/abs/1505.00853",
+    layer_name="RReLU",
+)
+def rrelu(x, lower=1 / 8, upper=1 / 3, seed=None):
+    """Randomized leaky rectified linear unit: in training each element below zero draws its own slope.
+
+    When a convolutional network on a small data set overfits with leaky_relu. As a plain function, and in a layer
+    outside training, it is the leaky_relu with the mean slope.
+
+    Args:
+        x: A floating tensor.
+        lower: The smallest slope below zero.
+        upper: The largest slope below zero.
+        seed: A `keras.random.SeedGenerator`, or an integer, to draw the slopes uniformly; None for their mean.
+    """
+    if seed is None:
+        return ops.where(x > 0, x, (0.5 * lower + 0.5 * upper) * x)
+    share = keras.random.uniform(ops.shape(x), dtype=keras.backend.standardize_dtype(x.dtype), seed=seed)
+    return ops.where(x > 0, x, (lower + (upper - lower) * share) * x)
+
+
+@activation(
+    formula="Piecewise((-1, x <= -1), (x, True))",
+    derivative="Piecewise((0, x <= -1), (1, True))",
+    range=(-1.0, math.inf),
+    smoothness=0,
+    monotonic=True,
+    kinks=("-1",),
+    belongs=("hidden",),
+    cost="low",
+    strengths="As cheap as relu, with a mean nearer to zero: the line goes on down to -1.",
+    traps="Units that stay below -1 get no gradient and die; a value of -1 is not sparse.",
+    source="Clevert, Unterthiner & Hochreiter 2016, https://arxiv.org/abs/1511.07289",
+    layer_name="ShiftedReLU",
+)
+def shifted_relu(x):
+    """Shifted rectified linear unit: max(x, -1).
+
+    In place of elu where an exponential costs too much; the piecewise linear rival in the paper of elu.
+    """
+    return ops.where(x <= -1, -1.0, x)
+
+
+@activation(
+    formula="Piecewise((tau, x <= tau), (x, True))",
+    derivative="Piecewise((0, x <= tau), (1, True))",
+    range=(0.0, math.inf),
+    smoothness=0,
+    monotonic=True,
+    kinks=("tau",),
+    specs={"tau": Parameter(trainable=True, per_channel=True)},
+    belongs=("hidden",),
+    cost="low",
+    strengths="Each channel learns where to cut: what relu lacks after a normalization that does not centre.",
+    traps="It starts as relu, and a bias before and after it can do the same; it gains where these are missing.",
+    source="Singh & Krishnan 2019, https://arxiv.org/abs/1911.09737",
+    layer_name="TLU",
+)
+def tlu(x, tau=0.0):
+    """Thresholded linear unit: max(x, tau) with a learned tau.
+
+    After filter response normalization, for which it was made, and other normalizations that leave the mean alone.
+
+    Args:
+        x: A floating tensor.
+        tau: The floor of the output, or where it starts when learned.
+    """
+    return ops.where(x <= tau, tau, x)
+
+
+@activation(
+    formula=(
+        "Piecewise((t_right + a_right*(x - t_right), x >= t_right), (t_left + a_left*(x - t_left), x <= t_left), "
+        "(x, True))"
+    ),
+    derivative="Piecewise((a_right, x >= t_right), (a_left, x <= t_left), (1, True))",
+    range=(-math.inf, math.inf),
+    smoothness=0,
+    monotonic=True,
+    kinks=("t_left", "t_right"),
+    specs=dict.fromkeys(
+        ("t_right", "a_right", "t_left", "a_left"),
+        Parameter(trainable=True, per_channel=True),
+    ),
+    belongs=("hidden",),
+    cost="low",
+    strengths="Each channel learns two thresholds and two slopes, so convex, concave and S shapes are in reach.",
+    traps=(
+        "Four weights per channel; where t_left passes t_right the function jumps, and with a_right = 1, its start, "
+        "t_right gets no gradient. Clevert et al. give the name SReLU to shifted_relu."
+    ),
+    source="Jin, Xu, Feng, Wei, Xiong & Yan 2015, https://arxiv.org/abs/1512.07030",
+    aliases=("srelu",),
+    layer_name="SReLU",
+)
+def s_shaped_relu(x, t_right=1.0, a_right=1.0, t_left=0.0, a_left=0.2):
+    """S-shaped rectified linear unit: x between two thresholds, and beyond each a line of its own slope.
+
+    When the data are many and prelu still underfits. It starts as a leaky_relu; the paper freezes it for the first
+    epochs and then starts t_right at a high quantile of the inputs.
+
+    Args:
+        x: A floating tensor.
+        t_right: The threshold on the right; from it on the right line holds, whatever t_left is.
+        a_right: The slope from t_right on.
+        t_left: The threshold on the left.
+        a_left: The slope up to t_left.
+    """
+    beyond = ops.where(x <= t_left, _line(x, t_left, a_left), x)
+    return ops.where(x >= t_right, _line(x, t_right, a_right), beyond)
+
+
+def _line(x, start, slope):
+    """The line of a slope through (start, start); halves keep the difference finite, which a slope of 0 may meet."""
+    return start + 2.0 * (slope * (0.5 * x - 0.5 * start))
 
 
 @activation(

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_actsel.activations._catalogue import activation
+from keras_actsel.activations._parameter import Parameter
 
 
 @activation(
@@ -130,6 +131,103 @@ def softsign(x):
     In place of tanh when units saturate early in training.
     """
     return ops.softsign(x)
+
+
+@activation(
+    formula="x/sqrt(1 + alpha*x**2)",
+    derivative="1/sqrt(1 + alpha*x**2)**3",
+    range=(-1.0, 1.0),
+    smoothness=math.inf,
+    monotonic=True,
+    specs={"alpha": Parameter(bounds=(0.0, math.inf))},
+    belongs=("hidden",),
+    cost="medium",
+    strengths="A tanh made of a square root, which many processors compute faster than an exponential.",
+    traps="It reaches its limits 1/sqrt(alpha) more slowly than tanh, and still saturates in deep networks.",
+    source="Carlile, Delamarter, Kinney, Marti & Whitney 2017, https://arxiv.org/abs/1710.09967",
+    layer_name="ISRU",
+)
+def isru(x, alpha=1.0):
+    """Inverse square root unit: x/sqrt(1 + alpha x**2).
+
+    In place of tanh, also in recurrent cells, where its cost matters.
+
+    Args:
+        x: A floating tensor.
+        alpha: The limits are -1/sqrt(alpha) and 1/sqrt(alpha); above 0.
+    """
+    limit = alpha**-0.5
+    near = ops.abs(x) <= limit
+    # A ratio of at most 1, so that no square overflows.
+    ratio = ops.where(near, ops.where(near, x, 0.0) / limit, limit / ops.where(near, limit, x))
+    return ops.where(near, x, ops.sign(x) * limit) / ops.sqrt(1.0 + ratio * ratio)
+
+
+@activation(
+    formula="Piecewise((tanh(x), x > 0), (tanh(x)/4, True))",
+    derivative="Piecewise((1 - tanh(x)**2, x > 0), ((1 - tanh(x)**2)/4, True))",
+    range=(-0.25, 1.0),
+    smoothness=0,
+    monotonic=True,
+    kinks=("0",),
+    belongs=("hidden",),
+    cost="medium",
+    strengths="The most stable of 21 activations over many tasks of natural language in the comparison of Eger et al.",
+    traps="It saturates on both sides like tanh, has a kink at 0, and its mean is above zero.",
+    source=(
+        "Xu, Huang & Li 2016, https://arxiv.org/abs/1602.05980; "
+        "compared by Eger, Youssef & Gurevych 2018, https://arxiv.org/abs/1901.02671"
+    ),
+)
+def penalized_tanh(x):
+    """Penalized hyperbolic tangent: tanh(x) above zero, a quarter of it below.
+
+    In place of tanh in networks for text, the gates of LSTM cells included.
+    """
+    squashed = ops.tanh(x)
+    return ops.where(x > 0, squashed, 0.25 * squashed)
+
+
+@activation(
+    formula="1.7159*tanh(2*x/3)",
+    derivative="1.7159*2/3*(1 - tanh(2*x/3)**2)",
+    range=(-1.7159, 1.7159),
+    smoothness=math.inf,
+    monotonic=True,
+    belongs=("hidden",),
+    cost="medium",
+    strengths="Keeps variance 1 near 1: f(1) = 1, f(-1) = -1, and targets of 1 and -1 lie where it still bends.",
+    traps="Its slope at 0 is 1.14, so weights scaled for tanh start it somewhat too large.",
+    source="LeCun, Bottou, Orr & Müller 1998, https://doi.org/10.1007/3-540-49430-8_2",
+    layer_name="LeCunTanh",
+)
+def lecun_tanh(x):
+    """Scaled hyperbolic tangent: 1.7159 tanh(2x/3).
+
+    For shallow networks on standardized inputs, with weights of variance 1/fan_in.
+    """
+    return 1.7159 * ops.tanh(x * (2.0 / 3.0))
+
+
+@activation(
+    formula="atan(x)",
+    derivative="1/(1 + x**2)",
+    range=(-math.pi / 2.0, math.pi / 2.0),
+    smoothness=math.inf,
+    monotonic=True,
+    belongs=("hidden",),
+    cost="medium",
+    strengths="A bounded S whose gradient falls off like 1/x**2, far more slowly than that of tanh.",
+    traps="Its limits of about 1.57 are approached slowly; LiteRT does not know it.",
+    source="Kunc & Kléma 2024 (a survey), https://arxiv.org/abs/2402.09092",
+    layer_name="ArcTan",
+)
+def arctan(x):
+    """Inverse tangent: the angle of slope x.
+
+    In place of tanh when units saturate early, between tanh and softsign.
+    """
+    return ops.arctan(x)
 
 
 @activation(
