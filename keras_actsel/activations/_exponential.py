@@ -108,7 +108,7 @@ def _elu_below(x, width):
     belongs=("hidden",),
     cost="medium",
     strengths="Training finds the slope, the limit on the left and the decay of an elu, and it stays smooth.",
-    traps="Two weights per channel, which weight decay shrinks; the paper advises against batch normalization before it.",
+    traps="Two weights per channel, which weight decay shrinks; while b is small the slope a/b is large.",
     source="Trottier, Giguère & Chaib-draa 2016, https://arxiv.org/abs/1605.09332",
     layer_name="PELU",
 )
@@ -312,7 +312,7 @@ def elish(x):
     belongs=("hidden",),
     cost="medium",
     strengths="A smooth absolute value: no side of zero loses its gradient.",
-    traps="It is even, so it forgets the sign of its input, and its slope at 0 is 0; deep plain networks may not train.",
+    traps="It is even, so it forgets the sign of its input, and its slope at 0 is 0; deep networks may not train.",
     source="Roy, Manna, Dubey & Chaudhuri 2019, https://arxiv.org/abs/1901.05894",
     layer_name="LiSHT",
 )
