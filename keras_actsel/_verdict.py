@@ -83,14 +83,23 @@ def _detectable(test: PairedTest) -> str:
 
 
 def _conditions(selection: Selection) -> str:
-    initializer = "the model's own initializers" if selection.initializer == "model" else selection.initializer
     size = (
         "the validation data"
         if selection.validation_size is None
         else f"{selection.validation_size} validation samples"
     )
     held_out = ", held out of the training data" if selection.held_out else ""
-    return f"{initializer}, {size}{held_out}"
+    return f"{_drawn(selection.initializer)}, {size}{held_out}"
+
+
+def _drawn(initializer: str) -> str:
+    """What drew the weights; the baseline's are always drawn by the model's own initializers."""
+    own = "the model's own initializers"
+    if initializer == "model":
+        return own
+    names = [own if name == "model" else name for name in initializer.split(" and ")]
+    baseline = "" if own in names else f", the baseline's by {own}"
+    return f"weights drawn by {' and '.join(names)}{baseline}"
 
 
 def _seeds(count: int) -> str:

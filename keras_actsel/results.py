@@ -153,7 +153,8 @@ class Selection:
         direction: `"max"` if a larger score is better, else `"min"`.
         validation_size: How many samples scored each trial; None when that is not known.
         held_out: Whether these were held out of the training data, for want of `validation_data`.
-        initializer: What drew the weights: `"model"` for the model's own initializers.
+        initializer: What drew the weights: `"model"` for the model's own initializers, `"model and matched"` for pairs
+            of both kinds. No verdict is carried from one to another.
         model: A trained model of `recommended`: that of its best trial, whose score it has.
 
     Example:

@@ -123,7 +123,7 @@ def test_candidates(candidates, message):
         ({"validation_data": True}, r"validation_data must be arrays or a dataset of batches\. Received: True"),
         ({"x": np.array([[1, "a"]] * 90, dtype=object)}, r"x holds Python objects\. .*Encode its columns as numbers"),
         ({"confirm": 1}, r"confirm must be 0, or 2 or more.*Received: 1"),
-        ({"initializer": "he_normal"}, r"initializer must be \"model\".*Received: 'he_normal'"),
+        ({"initializer": "he_norml"}, r"initializer must be \"model\".*Received: 'he_norml'"),
         ({"strategy": "exhaustive"}, r"strategy must be a Strategy such as Exhaustive\(\)\. Received: 'exhaustive'"),
         ({"verbose": 3}, r"verbose must be 0, 1 or \"auto\"\. Received: 3"),
         ({"validation_split": 0.2}, r"validation_split would score each trial on the last rows"),

@@ -75,6 +75,15 @@ def select(  # noqa: PLR0913 - each argument is an option of the command
             "Default: a shortlist of six.",
         ),
     ] = None,
+    initializer: Annotated[
+        list[str] | None,
+        _option(
+            _SEARCH,
+            "NAMES",
+            "What draws the weights before the activations: model (the model's own), matched, or names such as "
+            "he_normal, separated by commas. May be repeated. Default: model.",
+        ),
+    ] = None,
     seeds: Annotated[int, _option(_SEARCH, "N", "Training runs of each candidate.", min=1)] = 3,
     confirm: Annotated[
         int, _option(_SEARCH, "N", "Fresh seeds on which leader and baseline meet; 0 claims nothing.", min=0)
@@ -96,10 +105,11 @@ def select(  # noqa: PLR0913 - each argument is an option of the command
     ),
 ) -> None:
     """Train a model with each activation, and say which to use."""
-    from keras_actsel.cli._select import Plan, run
+    from keras_actsel.cli._select import Plan, initializers_of, run
 
     training = {"seeds": seeds, "confirm": confirm, "epochs": epochs, "batch_size": batch_size}
-    run(Plan(dataset, target, subset, model, candidates or [], objective, json, quiet, training))
+    drawn = {"initializer": initializers_of(initializer or [])}
+    run(Plan(dataset, target, subset, model, candidates or [], objective, json, quiet, {**training, **drawn}))
 
 
 @app.command("list", epilog="Example: keras-actsel list --kind axiswise")

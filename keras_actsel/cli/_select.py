@@ -98,6 +98,16 @@ def split_candidates(options: Iterable[str]) -> list[str]:
     return [name.strip() for name in names if name.strip()]
 
 
+def initializers_of(options: Iterable[str]) -> str | list[str]:
+    """What `select` takes as `initializer`, from names separated by commas.
+
+    Example:
+        >>> initializers_of([]), initializers_of(["model,matched"])
+        ('model', ['model', 'matched'])
+    """
+    return split_candidates(options) or "model"
+
+
 def parse_objective(text: str | None) -> str | tuple[str, str] | None:
     """A metric's name, or with `:max` or `:min` behind it the pair that `select` takes.
 

@@ -1,5 +1,6 @@
 """What is chosen among: candidates by name, and the two ways to make a model of one."""
 
+import inspect
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
@@ -11,6 +12,7 @@ from keras_actsel import activations, layers
 from keras_actsel.results import reason
 from keras_actsel.search._compile import fresh_compile_arguments
 from keras_actsel.search._data import Data
+from keras_actsel.search._initializers import MODEL, Pair, paired
 from keras_actsel.surgery import Site, as_record, check_replacement, is_replaced, rebuild, sites, sublayers
 
 SHORTLIST = ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh")
@@ -69,11 +71,11 @@ class ModelSource(ABC):
     """Where the models of a search come from.
 
     Args:
-        candidates: Name and activation of each, the baseline included; None stands for the model as given.
+        candidates: Name and pair of each, the baseline included; None stands for the model as given.
         baseline: The name of the one that the others are held against.
     """
 
-    candidates: dict[str, Candidate | None]
+    candidates: dict[str, Pair | None]
     baseline: str
 
     @abstractmethod
@@ -84,7 +86,9 @@ class ModelSource(ABC):
 class GivenModel(ModelSource):
     """Copies of a compiled Sequential or Functional model, with the candidate at its hidden sites."""
 
-    def __init__(self, model: keras.Model, candidates: dict[str, Candidate]) -> None:
+    def __init__(
+        self, model: keras.Model, candidates: dict[str, Candidate], initializers: Mapping[str, Any] | None = None
+    ) -> None:
         if not model.compiled:
             raise ValueError(
                 f"Model {model.name!r} is not compiled. Call model.compile(optimizer, loss, metrics) before select."
@@ -93,7 +97,11 @@ class GivenModel(ModelSource):
         self.sites = _chosen_sites(model)
         shared = _shared_activation(self.sites)
         self.baseline = "as given" if shared is None else str(shared)
-        others = {name: candidate for name, candidate in candidates.items() if as_record(candidate) != shared}
+        others = {
+            name: pair
+            for name, pair in paired(candidates, initializers or {MODEL: MODEL}).items()
+            if pair.initializer is not None or as_record(pair.activation) != shared
+        }
         if not others:
             raise ValueError(
                 f"There is no candidate beside the baseline {self.baseline!r}, the model's own activation. "
@@ -106,21 +114,22 @@ class GivenModel(ModelSource):
 
     def _check_candidates(self) -> None:
         """Each must keep the shape at every site, and be allowed to stand there."""
-        for name, candidate in self.candidates.items():
-            if candidate is None:
+        for name, pair in self.candidates.items():
+            if pair is None:
                 continue
             for site in self.sites:
-                shape = _output_shape(name, candidate, site)
+                shape = _output_shape(name, pair.activation, site)
                 if shape != tuple(site.shape):
                     raise ValueError(
                         f"Candidate {name!r} changes the shape at {site.path!r} from {site.shape} to {shape}. "
                         "A candidate must keep it; use such a layer as a layer of the model."
                     )
-            check_replacement(self.model, candidate, is_chosen)
+            check_replacement(self.model, pair.activation, is_chosen, pair.initializer)
 
     def make(self, name: str, data: Data) -> keras.Model:  # noqa: ARG002 - the copy is built already
         """A copy of the model, drawn anew and compiled as the original was."""
-        model = rebuild(self.model, self.candidates[name], is_chosen, fresh=True)
+        pair = self.candidates[name] or Pair(None)
+        model = rebuild(self.model, pair.activation, is_chosen, fresh=True, kernel_initializer=pair.initializer)
         model.compile(**fresh_compile_arguments(self.model))
         return model
 
@@ -163,22 +172,30 @@ def _shared_activation(chosen: list[Site]) -> activations.ActivationFunction | N
 
 
 class BuildFunction(ModelSource):
-    """Models from a user's `build(activation)`; the first candidate is the baseline."""
+    """Models from a user's `build(activation)`; the first candidate, drawn as `build` likes, is the baseline."""
 
-    def __init__(self, build: Callable[[Any], keras.Model], candidates: dict[str, Candidate]) -> None:
-        if len(candidates) < 2:
+    def __init__(
+        self,
+        build: Callable[..., keras.Model],
+        candidates: dict[str, Candidate],
+        initializers: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.baseline = next(iter(candidates))
+        pairs = paired(candidates, initializers or {MODEL: MODEL})
+        self.candidates = {self.baseline: Pair(candidates[self.baseline]), **pairs}
+        if len(self.candidates) < 2:
             raise ValueError(
                 f"There is no candidate beside the baseline. Received: {list(candidates)}. Expected two or more."
             )
+        if any(pair.initializer is not None for pair in pairs.values()):
+            _check_takes_initializer(build)
         self.build = build
-        self.candidates = dict(candidates)
-        self.baseline = next(iter(candidates))
         self._made: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 
     def make(self, name: str, data: Data) -> keras.Model:
         """What `build` returns, built."""
-        activation = self._fresh(name)
-        model = self.build(activation)
+        activation, initializer = self._fresh(name), self._pair(name).initializer
+        model = self.build(activation) if initializer is None else self.build(activation, initializer)
         if not isinstance(model, keras.Model) or not model.compiled:
             raise ValueError(f"build(activation) must return a compiled keras.Model. Received: {_described(model)}.")
         if model in self._made:
@@ -195,14 +212,28 @@ class BuildFunction(ModelSource):
 
     def _fresh(self, name: str) -> Any:
         """What `build` is given: the record itself, or a copy of the layer for this trial alone."""
-        candidate = self.candidates[name]
+        candidate = self._pair(name).activation
         if isinstance(candidate, keras.Layer):
             return type(candidate).from_config(candidate.get_config())
         # A record that learns or draws by itself, such as prelu and rrelu, does so as a layer only.
-        if candidate is not None and candidate.needs_layer:
+        if candidate.needs_layer:
             return layers.Activation(candidate, name=candidate.name)
         # Keras's own function where it agrees, so that the model can be loaded without this package.
-        return candidate if candidate is None else candidate.keras_equivalent or candidate
+        return candidate.keras_equivalent or candidate
+
+    def _pair(self, name: str) -> Pair:
+        return self.candidates[name] or Pair(None)
+
+
+def _check_takes_initializer(build: Callable[..., Any]) -> None:
+    try:
+        inspect.signature(build).bind("relu", "he_normal")
+    except TypeError as error:
+        raise ValueError(
+            "build must take an initializer as its second argument, to draw weights by others than its own. "
+            "Received: a function that takes the activation alone. Expected: "
+            '`def build(activation, initializer="glorot_uniform")`.'
+        ) from error
 
 
 def _described(model: Any) -> str:

@@ -15,6 +15,7 @@ from keras_actsel.search._compilation import kept_compilations
 from keras_actsel.search._data import Data, as_arrays, first_batch, is_arrays, prepare, take
 from keras_actsel.search._evaluate import Evaluator, seeded_model
 from keras_actsel.search._exhaustive import Exhaustive
+from keras_actsel.search._initializers import described, initializers_named
 from keras_actsel.search._labels import check_labels
 from keras_actsel.search._objective import Objective, resolve
 from keras_actsel.search._progress import progress
@@ -23,7 +24,7 @@ from keras_actsel.search._strategy import Request, Strategy
 
 
 def select(  # noqa: PLR0913 - the one function that users call, in Keras's and `fit`'s own terms
-    model: keras.Model | Callable[[Any], keras.Model],
+    model: keras.Model | Callable[..., keras.Model],
     x: Any,
     y: Any = None,
     *,
@@ -32,7 +33,7 @@ def select(  # noqa: PLR0913 - the one function that users call, in Keras's and 
     seeds: int | Sequence[int] = 3,
     confirm: int = 5,
     objective: str | tuple[str, str] | None = None,
-    initializer: str = "model",
+    initializer: Any = "model",
     strategy: Strategy | None = None,
     verbose: int | str = "auto",
     **fit_arguments: Any,
@@ -59,7 +60,11 @@ def select(  # noqa: PLR0913 - the one function that users call, in Keras's and 
         confirm: How many fresh seeds for the confirmation; 0 for none, and no claim.
         objective: The name of a compiled metric, or of the loss, such as `"val_accuracy"`; or a pair of the name and
             `"max"` or `"min"`. Default: the first compiled metric, else the loss.
-        initializer: `"model"`: the weights are drawn by the model's own initializers.
+        initializer: What draws the kernels before the hidden activations: `"model"`, the model's own initializers;
+            `"matched"`, `keras_actsel.initializers.matched` of each candidate; a Keras initializer or its name; or a
+            list of these. Then each candidate is a pair, such as `"gelu, matched"`, and the model as given runs
+            beside them untouched. A verdict holds for its initializers and is not carried to others. A `build`
+            function is given the initializer as a second argument, but for `"model"`.
         strategy: How to search. Default: `Exhaustive()`.
         verbose: 0 prints nothing; otherwise progress and the time left go to standard error.
         **fit_arguments: Further arguments of `model.fit`, such as `epochs`, `batch_size`, `callbacks`, `class_weight`.
@@ -83,9 +88,9 @@ def select(  # noqa: PLR0913 - the one function that users call, in Keras's and 
     strategy = Exhaustive() if strategy is None else strategy
     fit_arguments, sample_weight = _checked_fit_arguments(fit_arguments)
     seeds, fresh = _checked_seeds(seeds, confirm)
-    _check_rest(initializer, strategy, verbose)
-    named = _candidates.named(candidates)
-    source = _source(model, named)
+    _check_rest(strategy, verbose)
+    drawn = initializers_named(initializer)
+    source = _source(model, _candidates.named(candidates), drawn)
     data = prepare(x, y, validation_data, sample_weight)
     _check_targets_are_there(model, data)
     goal = _rehearse(source, data, objective, seeds[0])
@@ -95,7 +100,7 @@ def select(  # noqa: PLR0913 - the one function that users call, in Keras's and 
         evaluator = Evaluator(source, data, goal, fit_arguments, announce)
         trials = _search(strategy, evaluator, names, seeds)
         found = Selection(
-            trials, source.baseline, goal.name, goal.direction, data.validation_size, data.held_out, initializer
+            trials, source.baseline, goal.name, goal.direction, data.validation_size, data.held_out, described(drawn)
         )
         return _confirmed(found, evaluator, fresh)
 
@@ -149,11 +154,11 @@ def _confirmed(found: Selection, evaluator: Evaluator, fresh: list[int]) -> Sele
     return replace(settled, model=evaluator.model(settled.recommended))
 
 
-def _source(model: Any, named: dict[str, Any]) -> _candidates.ModelSource:
+def _source(model: Any, named: dict[str, Any], drawn: dict[str, Any]) -> _candidates.ModelSource:
     if isinstance(model, keras.Model):
-        return _candidates.GivenModel(model, named)
+        return _candidates.GivenModel(model, named, drawn)
     if callable(model):
-        return _candidates.BuildFunction(model, named)
+        return _candidates.BuildFunction(model, named, drawn)
     raise ValueError(
         "model must be a compiled keras.Model, or a function build(activation) that returns one. "
         f"Received: {model!r} of type {type(model).__name__}."
@@ -246,9 +251,7 @@ def _checked_seeds(seeds: int | Sequence[int], confirm: int) -> tuple[list[int],
     return [int(seed) for seed in listed], list(range(first, first + int(confirm)))
 
 
-def _check_rest(initializer: Any, strategy: Any, verbose: Any) -> None:
-    if initializer != "model":
-        raise ValueError(f'initializer must be "model", the model\'s own initializers. Received: {initializer!r}.')
+def _check_rest(strategy: Any, verbose: Any) -> None:
     if not isinstance(strategy, Strategy):
         raise ValueError(f"strategy must be a Strategy such as Exhaustive(). Received: {strategy!r}.")
     if verbose not in (0, 1, "auto"):

@@ -10,8 +10,9 @@ from keras import tree
 from keras_actsel import activations, layers
 from keras_actsel.surgery import _operations as operations
 from keras_actsel.surgery._config import Keys, made_again, portable
+from keras_actsel.surgery._feeding import feeding, kernel_edits
 from keras_actsel.surgery._graph import Graph, checked, repeat, tensors
-from keras_actsel.surgery._sites import Paths, Site, Spot, opens, survey
+from keras_actsel.surgery._sites import Flow, Paths, Site, Spot, opens, survey
 from keras_actsel.surgery._state import copy_frozen, copy_state, copy_trainable
 
 Where = Callable[[Site], bool]
@@ -51,8 +52,9 @@ def rebuild(
     where: Where | None = None,
     *,
     fresh: bool = False,
+    kernel_initializer: Any = None,
 ) -> Any:
-    """Like `replace`; if wanted, layers that learn start afresh.
+    """Like `replace`; if wanted, layers that learn start afresh, and others draw the weights before the activations.
 
     Args:
         model: As for `replace`.
@@ -60,29 +62,51 @@ def rebuild(
         where: As for `replace`.
         fresh: Whether layers that learn are drawn anew by their initializers. Frozen weights and layers that do not
             learn keep their state.
+        kernel_initializer: A Keras initializer for the kernels of the layers that feed the chosen sites, frozen ones
+            left out. It stands in the copy's config; weights are drawn by it only if `fresh`.
 
     Returns:
         A new model of the same kind, not compiled.
 
     Raises:
-        ValueError: As for `replace`.
+        ValueError: As for `replace`, or if no layer feeds the chosen sites.
     """
     paths = Paths()
     found = survey(checked(model), paths)
     plan = {} if activation is None else _plan(found, _replacement(activation), where)
-    builder = _Builder(plan, paths, fresh)
+    kernels = {} if kernel_initializer is None else _kernels(model, found, paths, where, kernel_initializer)
+    builder = _Builder(plan, paths, fresh, kernels)
     new = builder.model(model, "")
     builder.carry_over()
     return new
 
 
-def check_replacement(model: Any, activation: Any, where: Where | None = None) -> None:
-    """Raise the error that `replace(model, activation, where)` would raise, without making a model.
+def _kernels(
+    model: Any, found: list[tuple[Site, Spot]], paths: Paths, where: Where | None, initializer: Any
+) -> dict[int, dict[Keys, Any]]:
+    """Edits of the layers that feed the chosen sites, by the layer's id."""
+    chosen = [site.path for site, _ in found if (where or is_replaced)(site)]
+    layers_before = [op for op in feeding(Flow(model, paths), chosen) if op.trainable]
+    if not layers_before:
+        raise ValueError(
+            f"No layer feeds the activations at {', '.join(chosen) or 'no site'}, so there is no kernel for an "
+            "initializer to draw. Expected a Dense, a convolution or another layer with a `kernel` before them, "
+            "not frozen."
+        )
+    return {id(op): kernel_edits(op, initializer) for op in layers_before}
+
+
+def check_replacement(model: Any, activation: Any, where: Where | None = None, kernel_initializer: Any = None) -> None:
+    """Raise the error that `rebuild` with these arguments would raise, without making a model.
 
     Raises:
-        ValueError: As for `replace`.
+        ValueError: As for `rebuild`.
     """
-    _plan(survey(checked(model), Paths()), _replacement(activation), where)
+    paths = Paths()
+    found = survey(checked(model), paths)
+    _plan(found, _replacement(activation), where)
+    if kernel_initializer is not None:
+        _kernels(model, found, paths, where, kernel_initializer)
 
 
 def _replacement(activation: Any) -> Any:
@@ -182,10 +206,13 @@ def _numbered(wish: str) -> Any:
 class _Builder:
     """Makes the layers and models of the copy, each once, and remembers what each was made from."""
 
-    def __init__(self, plan: Mapping[str, _Change], paths: Paths, fresh: bool) -> None:
+    def __init__(
+        self, plan: Mapping[str, _Change], paths: Paths, fresh: bool, kernels: Mapping[int, Mapping[Keys, Any]]
+    ) -> None:
         self.plan = plan
         self.paths = paths
         self.fresh = fresh
+        self.kernels = kernels
         self.made: dict[Any, Any] = {}
         self.copies: list[tuple[Any, Any, str]] = []
         self.added: list[tuple[Any, Any]] = []
@@ -200,7 +227,7 @@ class _Builder:
     def operation(self, op: Any, path: str, edits: Mapping[Keys, Any]) -> Any:
         """The copy of a layer or other operation."""
         if id(op) not in self.made:
-            self.made[id(op)] = new = made_again(op, path, edits)
+            self.made[id(op)] = new = made_again(op, path, {**edits, **self.kernels.get(id(op), {})})
             if isinstance(op, keras.Layer):
                 self.copies.append((op, new, path))
             elif new.name != op.name:  # some operations take no name when made
