@@ -9,7 +9,7 @@ except ModuleNotFoundError as error:
         "to jax or torch."
     ) from error
 
-from keras_actsel import activations, data, layers
+from keras_actsel import activations, data, initializers, layers
 from keras_actsel.activations import ActivationFunction, activation, catalogue, get
 from keras_actsel.results import Selection, Trial, TrialError
 from keras_actsel.search import select
@@ -27,6 +27,7 @@ __all__ = [
     "catalogue",
     "data",
     "get",
+    "initializers",
     "layers",
     "replace",
     "select",

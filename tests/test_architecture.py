@@ -17,6 +17,7 @@ FLOORS = {
     "activations": 1,
     "layers": 2,
     "surgery": 3,
+    "initializers": 3,
     "datasets": 3,
     "data": 3,
     "search": 4,

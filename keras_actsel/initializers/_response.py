@@ -1,0 +1,127 @@
+"""What an activation makes of a normal variable: mean and mean square, learned values and mixtures included."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_actsel import activations, layers, surgery
+from keras_actsel.activations import ActivationFunction
+
+CHANNELS = 64
+"""Of a layer with learned values for more channels than this, as many are looked at, evenly spread."""
+
+Combination = tuple[tuple[ActivationFunction, ...], tuple[float, ...]]
+
+
+def response(activation: Any, mean: float = 0.0, variance: float = 1.0) -> tuple[float, float]:
+    """E[f(z)] and E[f(z)^2] for z ~ N(mean, variance), each the mean over channels where f is learned for each.
+
+    Raises:
+        ValueError: If f is not elementwise.
+    """
+    of_channels = Counter(_combinations(as_activation(activation)))
+    values = [_response(*combination, mean, variance) for combination in of_channels]
+    first, second = np.average(values, axis=0, weights=list(of_channels.values()))
+    return float(first), float(second)
+
+
+def as_activation(activation: Any) -> Any:
+    """The record of whatever names an activation, or the layer where no record tells all of it.
+
+    Raises:
+        ValueError: For an unknown name.
+    """
+    if not isinstance(activation, keras.Layer):
+        return activations.get(activation)
+    inside = getattr(activation, "activation", None)
+    if isinstance(activation, (keras.layers.Activation, layers.Activation)) and isinstance(inside, keras.Layer):
+        return as_activation(inside)
+    return surgery.as_record(activation)
+
+
+def _response(
+    records: Sequence[ActivationFunction], coefficients: Sequence[float], mean: float, variance: float
+) -> tuple[float, float]:
+    """E[f] = c'm and E[f^2] = c'Gc of f = sum c_k f_k."""
+    kinks = sorted({point for record in records for point in record.kink_points})
+    means, gram = activations.moments(records, kinks, mean, variance)
+    c = np.asarray(coefficients)
+    return float(c @ means), float(c @ gram @ c)
+
+
+def _combinations(activation: Any) -> list[Combination]:
+    """For each channel, the elementwise functions and coefficients whose sum the activation is there."""
+    if not isinstance(activation, layers.ActivationMixture):
+        return [((record,), (1.0,)) for record in _records(activation)]
+    mixture = _built(activation)
+    coefficients = _columns(mixture.coefficients, len(mixture.candidates))
+    branches = [_records(branch) for branch in mixture._branches]
+    count = max(len(coefficients), *map(len, branches))
+    return [(tuple(_at(b, i, count) for b in branches), _at(coefficients, i, count)) for i in range(count)]
+
+
+def _at(values: Sequence[Any], index: int, count: int) -> Any:
+    """The value for one of `count` channels; a single value is that of all."""
+    return values[index * len(values) // count]
+
+
+def _records(activation: Any) -> list[ActivationFunction]:
+    """For each channel, the activation at the values that it has learned, or starts with."""
+    if isinstance(activation, keras.layers.PReLU):
+        slopes = _columns(_built(activation).alpha, 1)
+        return [activations.get("prelu", alpha=slope) for (slope,) in slopes]
+    if isinstance(activation, layers.Activation) and activation.learned:
+        return _learned(_built(activation))
+    record = activation.activation if isinstance(activation, layers.Activation) else activation
+    if not isinstance(record, ActivationFunction) or record.kind != "elementwise":
+        raise ValueError(
+            f"{_label(record)} has no gain. Expected an activation that is applied to each element by itself: "
+            "a name, a record, a function, or a layer of such."
+        )
+    return [record]
+
+
+def _label(activation: Any) -> str:
+    if isinstance(activation, ActivationFunction):
+        return f"{str(activation)!r}, which is {activation.kind.replace('_', '-')},"
+    return f"The layer {activation.name!r} of type {type(activation).__name__}"
+
+
+def _learned(layer: layers.Activation) -> list[ActivationFunction]:
+    record = layer.activation
+    columns = {key: _columns(getattr(layer, key), _length(record.parameters[key])) for key in layer.learned}
+    count = max(map(len, columns.values()))
+    return [
+        record.with_parameters(**{key: _one(record, key, column[i]) for key, column in columns.items()})
+        for i in range(count)
+    ]
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, tuple) else 1
+
+
+def _one(record: ActivationFunction, key: str, column: tuple[float, ...]) -> Any:
+    return column if record.specs[key].is_vector else column[0]
+
+
+def _columns(weight: Any, length: int) -> list[tuple[float, ...]]:
+    """The `length` values of a weight for each channel."""
+    values = np.asarray(ops.convert_to_numpy(ops.cast(weight, "float32")), "float64").reshape(length, -1)
+    chosen = np.linspace(0, values.shape[1] - 1, min(values.shape[1], CHANNELS)).round().astype(int)
+    return [tuple(column) for column in values[:, chosen].T.tolist()]
+
+
+def _built(layer: Any) -> Any:
+    """The layer, or a copy of it that shows its starting values."""
+    if layer.built:
+        return layer
+    axes = getattr(layer, "shared_axes", None) or getattr(layer, "axis", None) or ()
+    rank = max(np.abs(np.atleast_1d(axes)), default=1)
+    copy = type(layer).from_config(layer.get_config())
+    copy.build((None, *[CHANNELS] * int(rank)))
+    return copy
