@@ -5,10 +5,12 @@ from keras_actsel.activations import (  # noqa: F401
     _exponential,
     _gated,
     _normalizing,
+    _oscillating,
     _quadratic,
     _rectified,
     _shrinking,
     _sigmoidal,
+    _widths,
 )
 from keras_actsel.activations._catalogue import activation, catalogue, get
 from keras_actsel.activations._moments import moments

@@ -219,7 +219,7 @@ def tanh_exp(x):
     monotonic=False,
     belongs=("hidden",),
     cost="high",
-    strengths="A gate that is steeper for positive x than for negative: a shallow dip and less noise than gelu or silu.",
+    strengths="A gate that is steeper for positive x than for negative: a shallower dip than gelu or silu.",
     traps="Two exponentials, and a slope that vanishes doubly fast: below -3 units hardly learn.",
     source="Das et al. 2025, https://arxiv.org/abs/2502.03654",
     layer_name="GoLU",

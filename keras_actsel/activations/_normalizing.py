@@ -1,4 +1,4 @@
-"""Activations of a whole axis: normalizers, whose outputs share it, and the gated linear unit, which halves it."""
+"""Activations that normalize: softmax and its kin, whose outputs share an axis, and dynamic tanh."""
 
 import math
 
@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_actsel.activations import _formula
 from keras_actsel.activations._catalogue import activation
+from keras_actsel.activations._parameter import Parameter
 
 
 @activation(
@@ -108,29 +109,115 @@ _formula.define("support", lambda x, axis: _simplex_support(x, axis)[2])
 
 
 @activation(
-    kind="shape_changing",
-    width="1/2",
-    formula="a*sigmoid(b)",
-    # Half as many outputs as inputs: there is no derivative in one variable.
-    derivative=None,
-    range=(-math.inf, math.inf),
+    kind="axiswise",
+    formula="softmax(-x, axis)",
+    derivative="-softmax(-x, axis)*(1 - softmax(-x, axis))",
+    range=(0.0, 1.0),
     smoothness=math.inf,
     monotonic=False,
-    belongs=("hidden",),
-    cost="medium",
-    strengths="A gate with weights of its own: strong in sequence models, and it has a linear path for gradients.",
-    traps="It halves the axis, so the layer before it needs twice the units.",
-    source="Dauphin, Fan, Auli & Grangier 2017, https://arxiv.org/abs/1612.08083",
-    layer_name="GLU",
+    belongs=("output",),
+    cost="high",
+    strengths="Probabilities from distances or energies, of which the least is the likeliest.",
+    traps="It is softmax of -x: a loss that has from_logits=True needs -x, not x.",
+    source="Bridle 1990 (softmax), https://doi.org/10.1007/978-3-642-76153-9_28",
 )
-def glu(x, axis=-1):
-    """Gated linear unit: the first half of an axis times the sigmoid of the second half.
+def softmin(x, axis=-1):
+    """Normalized exponential of -x: the smallest entry gets the largest share.
 
-    For convolutional and feed-forward blocks of sequence models. In the formula a and b are the halves; with two
-    inputs for each output it has no closed derivative here.
+    For outputs that are distances to classes, and for attention over costs.
 
     Args:
-        x: A floating tensor with an even size along the axis.
-        axis: Integer: the axis that is halved.
+        x: A floating tensor.
+        axis: Integer: the axis whose values sum to one.
     """
-    return ops.glu(x, axis=axis)
+    return ops.softmax(-x, axis=axis)
+
+
+@activation(
+    kind="axiswise",
+    formula="entmax15(x, axis)",
+    derivative="sqrt(entmax15(x, axis))*(1 - sqrt(entmax15(x, axis))/root_sum(x, axis))",
+    range=(0.0, 1.0),
+    smoothness=1,
+    monotonic=True,
+    belongs=("output",),
+    cost="high",
+    strengths="Between softmax and sparsemax: exact zeros, and a slope that does not jump.",
+    traps="It needs a sort; with cross-entropy a true class at probability 0 gives an infinite loss and no gradient.",
+    source="Peters, Niculae & Martins 2019, https://arxiv.org/abs/1905.05702",
+)
+def entmax15(x, axis=-1):
+    """Sparse softmax of order 1.5: squares of what exceeds a threshold, which sum to one.
+
+    For attention and for outputs with many classes, of which few are plausible.
+
+    Args:
+        x: A floating tensor.
+        axis: Integer: the axis whose values sum to one.
+    """
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    root = _entmax15_root(x, axis)
+    return ops.cast(root * root, dtype)
+
+
+def _entmax15_root(x, axis):
+    """The square roots of entmax15: relu(z - tau) with z half the input, and tau such that their squares sum to 1."""
+    x = ops.cast(x, "float64" if keras.backend.standardize_dtype(x.dtype) == "float64" else "float32")
+    z = 0.5 * (x - ops.stop_gradient(ops.max(x, axis=axis, keepdims=True)))
+    # Entries a unit below the largest get nothing; cut there, their squares do not overflow.
+    cut = ops.where(z < -1, -1.0, z)
+    descending = -ops.sort(-ops.stop_gradient(cut), axis=axis)
+    rank = ops.cumsum(ops.ones_like(z), axis=axis)
+    sums, squares = ops.cumsum(descending, axis=axis), ops.cumsum(descending * descending, axis=axis)
+    inside = descending > _entmax15_threshold(sums, squares, rank)
+    smallest = ops.min(ops.where(inside, descending, 1.0), axis=axis, keepdims=True)
+    support = ops.logical_not(ops.stop_gradient(cut) < smallest)
+    kept = ops.where(support, cut, 0.0)
+    sums, squares = (ops.sum(v, axis=axis, keepdims=True) for v in (kept, kept * kept))
+    size = ops.sum(ops.cast(support, z.dtype), axis=axis, keepdims=True)
+    return ops.relu(z - _entmax15_threshold(sums, squares, size))
+
+
+def _entmax15_threshold(sums, squares, size):
+    """The tau for which the squares of z - tau sum to 1 over so many entries."""
+    mean = sums / size
+    spread = (1.0 - (squares - sums * mean)) / size
+    # The root of what is too wide for the support to reach, 0, would have an infinite gradient.
+    possible = spread > 0
+    return mean - ops.where(possible, ops.sqrt(ops.where(possible, spread, 1.0)), 0.0)
+
+
+_formula.define("entmax15", entmax15.function)
+_formula.define("root_sum", lambda x, axis: ops.sum(_entmax15_root(x, axis), axis=axis, keepdims=True))
+
+
+@activation(
+    formula="gamma*tanh(alpha*x) + beta",
+    derivative="gamma*alpha*(1 - tanh(alpha*x)**2)",
+    range=(-1.0, 1.0),
+    smoothness=math.inf,
+    monotonic=True,
+    specs={
+        "alpha": Parameter(trainable=True),
+        **dict.fromkeys(("gamma", "beta"), Parameter(trainable=True, per_channel=True)),
+    },
+    belongs=("hidden",),
+    cost="medium",
+    strengths="Stands in for layer normalization in transformers without any statistics of the batch or the axis.",
+    traps="It replaces a normalization, not the activation of a layer; in large models alpha must be tuned.",
+    source="Zhu, Chen, He, LeCun & Liu 2025, https://arxiv.org/abs/2503.10622",
+    aliases=("dyt",),
+)
+def dynamic_tanh(x, alpha=0.5, gamma=1.0, beta=0.0):
+    """Scaled tanh in place of a normalization: gamma tanh(alpha x) + beta.
+
+    For transformers, where LayerNormalization or RMSNormalization stood. As a layer it learns one alpha, and gamma and
+    beta for each channel.
+
+    Args:
+        x: A floating tensor.
+        alpha: The scale inside, or where it starts when learned.
+        gamma: The scale outside, or where it starts when learned.
+        beta: The shift, or where it starts when learned.
+    """
+    return gamma * ops.tanh(alpha * x) + beta
