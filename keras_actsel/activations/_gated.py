@@ -198,7 +198,7 @@ def logish(x):
     belongs=("hidden",),
     cost="high",
     strengths="Almost linear above 1 and steep near 0, so it learns fast in small convolutional networks.",
-    traps="An exponential and a tanh; its slope overshoots 1, to about 1.12, near x = 0.5.",
+    traps="An exponential and a tanh; its slope overshoots 1, to 1.06 near x = 0.7.",
     source="Liu & Di 2020, https://arxiv.org/abs/2003.09855",
 )
 def tanh_exp(x):
