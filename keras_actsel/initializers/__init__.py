@@ -1,4 +1,4 @@
-"""Initial weights that fit the activations: `gain`, `matched`, and `rescale` for a whole model."""
+"""Initial weights that fit an activation: its `gain`, and the `matched` initializer."""
 
 from keras_actsel.initializers._gain import gain, matched
 
