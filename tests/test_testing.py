@@ -28,8 +28,8 @@ def soft(x):
     return ops.sigmoid(x)
 
 
-def record(function=soft, kind=ActivationFunction, **facts):
-    return kind(function, getattr(function, "__name__", "broken"), **{**SIGMOID, **facts})
+def record(function=soft, cls=ActivationFunction, **facts):
+    return cls(function, getattr(function, "__name__", "broken"), **{**SIGMOID, **facts})
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -123,7 +123,7 @@ BROKEN = {
     "derivative": record(derivative_formula="sigmoid(x)"),
     "surrogate": record(stand_in(0.5), **STEP, surrogate="1"),
     "nan": record(lambda x: ops.where(x > 0, x, 0.0), **RELU),
-    "integers": record(kind=Integral),
+    "integers": record(cls=Integral),
     "symbolic": record(counts),
     "deterministic": record(lambda x: ops.sigmoid(x) + 0.1 * keras.random.uniform(ops.shape(x), dtype=x.dtype)),
     "stochastic": record(drawn, formula="x", derivative_formula="1", range=(-10.0, 10.0)),
@@ -139,10 +139,10 @@ BROKEN = {
     "smoothness": record(smoothness=0),
     "monotonic": record(monotonic=False),
     "words": record(source="a friend"),
-    "gain": record(kind=Claims),
-    "zero_centred": record(kind=Claims),
-    "bounded": record(kind=Claims, range=(0.0, 1.0)),
-    "saturates": record(kind=Claims),
+    "gain": record(cls=Claims),
+    "zero_centred": record(cls=Claims),
+    "bounded": record(cls=Claims, range=(0.0, 1.0)),
+    "saturates": record(cls=Claims),
     "cost": record(cost="low"),
 }
 
@@ -184,7 +184,7 @@ def test_finds_learned_weights_in_half_precision():
 
 
 def test_finds_what_is_lost_on_saving():
-    found("prelu", "saving", layer=lambda **kwargs: Lossy(**kwargs))
+    found("prelu", "saving", layer=Lossy)
 
 
 def test_finds_learned_values_that_start_elsewhere():
@@ -214,8 +214,7 @@ def test_finds_what_is_broken_along_an_axis(name, facts):
 
 
 def test_finds_nan_that_spreads_to_other_rows():
-    rows = record(lambda x: x - ops.mean(x), kind=ActivationFunction)
-    axiswise = ActivationFunction(rows.function, "rows", kind="axiswise")
+    axiswise = ActivationFunction(lambda x: x - ops.mean(x), "rows", kind="axiswise")
     found(axiswise, "nan_along_an_axis", reference=lambda x: x)
 
 

@@ -65,5 +65,6 @@ def _failure(name: str, subject: Subject) -> str:
     try:
         CHECKS[name](subject)
     except Exception as error:
-        return f"{type(error).__name__}: {error}".removeprefix("AssertionError: ")
+        text = " ".join(str(error).split())
+        return text if isinstance(error, AssertionError) else f"{type(error).__name__}: {text}"
     return ""

@@ -106,7 +106,8 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 def assert_near(actual: np.ndarray, exact: np.ndarray, allowed: np.ndarray, where: np.ndarray, dtype: str) -> None:
     """Each value that fits the dtype is within what is allowed of the exact one; NaN in `exact` asks for nothing."""
     asked = (np.abs(exact) < LARGEST[dtype]) & ~np.isnan(exact)
-    wrong = asked & ~(np.abs(actual - exact) <= allowed + TINY[dtype])
+    with np.errstate(invalid="ignore"):
+        wrong = asked & ~(np.abs(actual - exact) <= allowed + TINY[dtype])
     found = [
         f"{a:.9g} instead of {e:.9g} at x = {x}"
         for a, e, x in zip(actual[wrong], exact[wrong], _places(where, exact)[wrong], strict=True)

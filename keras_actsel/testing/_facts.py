@@ -133,7 +133,11 @@ def saturates(subject: Subject) -> None:
     require(subject.record.saturates == measured, f"measured {measured}")
 
 
-@checks(lambda _: keras.backend.backend() == "jax", states("cost"))
+def _at_its_defaults(subject: Subject) -> bool:
+    return all(subject.record.parameters[key] == spec.default for key, spec in subject.record.specs.items())
+
+
+@checks(lambda _: keras.backend.backend() == "jax", states("cost"), _at_its_defaults)
 def cost(subject: Subject) -> None:
     """The cost class counts roots, exponentials and the like in what JAX computes: none, one, or several or a sort."""
     import jax
