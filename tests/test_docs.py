@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -67,10 +68,32 @@ def test_examples_run(path, tmp_path):
     run([sys.executable, path], tmp_path, KERAS_ACTSEL_QUICK="1")
 
 
-def run(command, folder, **extra):
+def execute(command, folder, **extra):
     environment = {**os.environ, "KERAS_BACKEND": keras.backend.backend(), **extra}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
+
+
+def run(command, folder, **extra):
+    done = execute(command, folder, **extra)
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_the_catalogue_and_its_pictures_follow_the_records(tmp_path):
+    pytest.importorskip("sympy")
+    run([sys.executable, ROOT / "docs" / "generate.py", "--check"], tmp_path)
+
+
+def test_what_is_stale_is_named(tmp_path):
+    """A fact, a picture's digest and a family that is gone; the rest of the folder is as it was."""
+    pytest.importorskip("sympy")
+    folder = shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    page, picture = folder / "catalogue.md", folder / "gallery" / "gated.svg"
+    page.write_text(page.read_text(encoding="utf-8").replace("Misra 2019", "Misra 2018"), encoding="utf-8")
+    picture.write_text(picture.read_text(encoding="utf-8").replace("generate.py from ", "generate.py from 0"))
+    shutil.copy(picture, folder / "gallery" / "extinct.svg")
+    done = execute([sys.executable, ROOT / "docs" / "generate.py", "--check", "--folder", folder], tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Stale: catalogue.md, gallery/extinct.svg, gallery/gated.svg. Run `python docs/")
 
 
 def test_links_between_documents_lead_somewhere():
