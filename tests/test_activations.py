@@ -188,6 +188,8 @@ def test_documentation(record):
         assert re.fullmatch(r"[A-Z].*\.", sentence)
     assert re.search(r"\b(19|20)\d\d\b.*https://", record.source)
     assert record.formula
+    assert record.belongs
+    assert record.cost
     assert record.smoothness is not None
     assert record.monotonic is not None
     assert issubclass(getattr(layers, record.layer_name), layers.Activation)
