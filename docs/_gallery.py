@@ -1,6 +1,7 @@
 """The pictures of the gallery: f and f' of each entry of a family, on the same axes throughout."""
 
 import hashlib
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,14 @@ STYLE = {
 }
 
 
-def digest(records: list[ActivationFunction]) -> str:
-    """A digest of all that a picture is drawn from: what the records say of their curves, and this file."""
+def stamp(records: list[ActivationFunction]) -> str:
+    """What a picture carries: a digest of all it is drawn from, what the records say of their curves and this file."""
     facts = [
         (r.name, r.kind, r.formula, r.derivative_formula, r.surrogate, dict(r.parameters), r.kinks, r.smoothness)
         for r in records
     ]
-    return hashlib.sha256(repr(facts).encode() + Path(__file__).read_bytes()).hexdigest()[:16]
+    digest = hashlib.sha256(repr(facts).encode() + Path(__file__).read_bytes()).hexdigest()[:16]
+    return f"Drawn by docs/generate.py from {digest}"
 
 
 def draw(records: list[ActivationFunction], path: Path) -> None:
@@ -51,7 +53,7 @@ def draw(records: list[ActivationFunction], path: Path) -> None:
         for axis in axes.flat[len(records) :]:
             axis.axis("off")
         figure.legend(handles=_legend(records), loc="upper center", ncols=4, frameon=False)
-        metadata = {"Date": None, "Description": f"Drawn by docs/generate.py from {digest(records)}"}
+        metadata = {"Date": None, "Description": stamp(records)}
         figure.savefig(path, metadata=metadata if path.suffix == ".svg" else None)
         plt.close(figure)
 
@@ -113,7 +115,7 @@ def _pieces(record: ActivationFunction) -> list[np.ndarray]:
     count = int(80 * (X[1] - X[0]))
     return [
         np.linspace(low + 1e-4, high - 1e-4, max(3, round(count * (high - low) / (X[1] - X[0]))))
-        for low, high in zip(edges, edges[1:], strict=False)
+        for low, high in itertools.pairwise(edges)
     ]
 
 

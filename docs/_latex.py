@@ -13,11 +13,11 @@ _PLAIN += ("tanh", "sin", "cos", "tan", "atan", "asinh", "E", "Eq")
 
 
 def latex(formula: str, parameters: Mapping[str, Any]) -> str | None:
-    """A formula as LaTeX; None if SymPy can't read it.
+    r"""A formula as LaTeX; None if SymPy can't read it.
 
     Example:
         >>> latex("x/(1 + exp(-beta*x))", {"beta": 1.0})
-        '\\\\frac{x}{1 + e^{- \\\\beta \\\\, x}}'
+        '\\frac{x}{1 + e^{- \\beta \\, x}}'
     """
     formula = re.sub(r"(\w+) == (\d+)", r"Eq(\1, \2)", formula)
     if re.search(r"==|\bfor\b|\[[^\]]*:", formula):  # words and loops are code

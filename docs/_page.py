@@ -18,7 +18,7 @@ INTRODUCTION = """\
 # The catalogue
 
 {count} activation functions, each with the facts needed to choose one. This page and its pictures are written by
-`python docs/generate.py` from the records that the code itself uses, and the tests compare every fact with the function.
+`python docs/generate.py` from the records that the code itself uses, and the tests compare each fact with the function.
 Which of them to take is the subject of [choosing](choosing.md).
 
 ```python
@@ -29,24 +29,26 @@ layers.LeakyReLU(negative_slope=0.1)  # the same as a layer, which can also lear
 activations.catalogue(belongs="hidden", zero_centred=True)  # every record that has these facts
 ```
 
-**How to read the tables.** *Belongs*: where it is of use; hidden layers, the output, or a gate that multiplies something.
-*Range*: infimum and supremum. *Smooth*: how often it is continuously differentiable. *Monotonic*: it never decreases.
-*Centred*: its mean is 0 for a standard normal input. *Saturates*: the sides on which its slope goes to 0. *Cost*: low is
-comparisons and arithmetic, medium one root or exponential, high several of them, or a sort. *Gain*: weights of standard
-deviation gain/sqrt(fan_in) after it keep signals at their size. *Keras*: the function of `keras.activations`
-with the same values, if any. All of it holds for the default parameters; a dash means that it does not apply.
+**How to read the tables.** *Belongs*: where it is of use: hidden layers, the output, or a gate that multiplies
+something. *Range*: infimum and supremum. *Smooth*: how often it is continuously differentiable. *Monotonic*: it never
+decreases. *Centred*: its mean is 0 for a standard normal input. *Saturates*: the sides on which its slope goes to 0.
+*Cost*: low is comparisons and arithmetic, medium one root or exponential, high several of them, or a sort. *Gain*:
+weights of standard deviation gain/sqrt(fan_in) after it keep signals at their size. *Keras*: the function of
+`keras.activations` with the same values, if any. All of it holds for the default parameters; a dash means that it does
+not apply.
 """
 
 NOTES = """\
 ## Notes
 
-- **At a kink** the gradient is that of the function as written: the slope of the branch that contains the point, equal on the three backends.
-- **Derivative** means the mathematical one. Where training is given another slope on purpose, the entry says so and shows it.
+- **At a kink** the gradient is that of the function as written: the slope of the branch that contains the point, equal
+  on the three backends.
+- **Derivative** is the mathematical one. Where training is given another slope on purpose, the entry shows it.
 - **Gain** is 1/sqrt(E[f(z)^2]) for z ~ N(0, 1), by quadrature in pieces that end at the kinks.
-- **Learned parameters** start at their default unless an initial distribution is given. Any number in the table of
-  parameters can be learned: `layers.Activation("elu", trainable="alpha", axis=-1)` learns one for each channel.
-- **Functions of an axis** are drawn as their first value for [x, 0] and for [x, 1] where they change the width, and the derivative is the
-  diagonal of the Jacobian.
+- **Learned parameters** start at their default unless an initial distribution is given. Any other number among the
+  parameters can be learned too: `layers.Activation("elu", trainable="alpha", axis=-1)` learns one for each channel.
+- **Functions of an axis** are drawn as their first value for [x, 0], or for [x, 1] where they change the width. Their
+  derivative is the diagonal of the Jacobian.
 - **Shape-changing** entries are layers, not candidates of a search or a mixture.
 """
 

@@ -48,7 +48,7 @@ def stale(folder: Path) -> set[Path]:
         found.add(page)
     wanted = {folder / "gallery" / _page.picture_name(module): records for module, records in families().items()}
     for path, records in wanted.items():
-        if not path.exists() or _gallery.digest(records) not in path.read_text(encoding="utf-8"):
+        if not path.exists() or _gallery.stamp(records) not in path.read_text(encoding="utf-8"):
             found.add(path)
     return found | (set((folder / "gallery").glob("*.svg")) - set(wanted))
 
