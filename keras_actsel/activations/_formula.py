@@ -59,6 +59,11 @@ def _piecewise(*branches: tuple[Any, Any]) -> Any:
     return result
 
 
+def _finite(angle: Any) -> Any:
+    """The angle, or 0 where it overflowed: any is as good, but for infinity, whose sine is NaN."""
+    return ops.where(ops.abs(angle) == math.inf, 0.0, angle)
+
+
 _VOCABULARY: dict[str, Any] = {
     "Abs": ops.abs,
     "Max": ops.maximum,
@@ -77,6 +82,8 @@ _VOCABULARY: dict[str, Any] = {
     "softplus": ops.softplus,
     "sqrt": ops.sqrt,
     "tanh": ops.tanh,
-    "sin": ops.sin,
-    "cos": ops.cos,
+    "sin": lambda angle: ops.sin(_finite(angle)),
+    "cos": lambda angle: ops.cos(_finite(angle)),
+    "atan": ops.arctan,
+    "Eq": ops.equal,
 }

@@ -282,7 +282,7 @@ def xielu(x, alpha_p=0.8, alpha_n=0.8, beta=0.5):
         "beta": Parameter(trainable=True, per_channel=True),
     },
     belongs=("hidden",),
-    cost="medium",
+    cost="high",
     strengths="Learns for each channel both slopes and whether to bend at all: a smooth maximum of two lines.",
     traps="Three weights per channel, drawn at random at the start; as a plain function its defaults make it silu.",
     source="Ma, Zhang, Liu & Sun 2021, https://arxiv.org/abs/2009.04759",

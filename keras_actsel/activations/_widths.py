@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 from keras import ops
 
 from keras_actsel.activations._catalogue import activation
@@ -19,6 +20,15 @@ def _pieces(x, number, axis):
             f"Give the layer before it a multiple of {number} units."
         )
     return ops.split(x, number, axis=axis)
+
+
+def _wide(x):
+    """The tensor in float32 or wider.
+
+    In float16 the product of both halves in a gradient overflows, and infinity times the slope 0 of a gate that is
+    fully open is NaN.
+    """
+    return x if keras.backend.standardize_dtype(x.dtype) == "float64" else ops.cast(x, "float32")
 
 
 @activation(
@@ -103,8 +113,8 @@ def geglu(x, axis=-1):
         x: A floating tensor with an even size along the axis.
         axis: Integer: the axis that is halved.
     """
-    value, gate = _pieces(x, 2, axis)
-    return value * ops.gelu(gate, approximate=False)
+    value, gate = _pieces(_wide(x), 2, axis)
+    return ops.cast(value * ops.gelu(gate, approximate=False), keras.backend.standardize_dtype(x.dtype))
 
 
 @activation(
@@ -134,8 +144,8 @@ def swiglu(x, axis=-1):
         x: A floating tensor with an even size along the axis.
         axis: Integer: the axis that is halved.
     """
-    value, gate = _pieces(x, 2, axis)
-    return value * ops.silu(gate)
+    value, gate = _pieces(_wide(x), 2, axis)
+    return ops.cast(value * ops.silu(gate), keras.backend.standardize_dtype(x.dtype))
 
 
 @activation(
