@@ -10,7 +10,7 @@ import pytest
 
 from keras_actsel import activations, layers
 
-RECORDS = activations.catalogue()
+RECORDS = [r for r in activations.catalogue() if r.function.__module__.startswith("keras_actsel.")]
 
 
 def rebuilt(record):

@@ -29,15 +29,14 @@ def print_catalogue(kind: str | None, belongs: str | None = None) -> None:
     facts = {key: _known(key, word, sorted(known[key])) for key, word in wanted.items() if word is not None}
     records = activations.catalogue(**facts)
     table = Table(box=None, header_style="bold")
-    for title in ("name", "belongs", "cost", "range", "smoothness", "summary"):
-        table.add_column(title, no_wrap=title != "summary", overflow="fold")
+    for title in ("name", "belongs", "cost", "range", "summary"):
+        table.add_column(title, no_wrap=title not in ("belongs", "summary"), overflow="fold")
     for record in records:
         table.add_row(
             Text(record.name, style="cyan"),
             ", ".join(record.belongs),
             record.cost,
             interval(record.range),
-            smoothness(record.smoothness),
             Text(record.summary.partition(": ")[0].rstrip(".")),
         )
     console = Console()

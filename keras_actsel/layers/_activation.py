@@ -38,7 +38,8 @@ class Activation(keras.layers.Layer):
             record says: `"prelu"` learns its slope, most learn nothing.
         axis: Integer or list: the axes along which a learned parameter has a value for each index, -1 for one per
             channel of a channels-last tensor. None: one value for the layer. Default: -1 for a record that learns by
-            itself and for each channel (`"prelu"`), else None. For a function of an axis (`"softmax"`, `"glu"`) it
+            itself and for each channel (`"prelu"`), else None. Beside parameters that differ by channel, one that the
+            record shares keeps a single value (`"dynamic_tanh"`). For a function of an axis (`"softmax"`, `"glu"`) it
             is that axis.
         seed: For a function that draws random numbers in training (`"rrelu"`): an integer that makes them repeatable.
         **kwargs: Parameters of the activation; for a learned one `alpha`, say, also `alpha_initializer`,
@@ -142,10 +143,16 @@ class Activation(keras.layers.Layer):
             self.activation.build(input_shape)
         sizes = axis_sizes(self.name, self.axis, input_shape)
         for key in self.learned:
-            setattr(self, key, self._add_parameter(key, tuple(sizes.values())))
+            own = () if self._is_shared(key) else tuple(sizes.values())
+            setattr(self, key, self._add_parameter(key, own))
         # What broadcasting against the input needs: (1, ..., size, ..., 1).
         self._broadcast = tuple(sizes.get(i, 1) for i in range(len(input_shape))) if sizes else ()
         self.built = True
+
+    def _is_shared(self, key: str) -> bool:
+        """Whether a parameter has one value whatever the axis: it is learned beside others that differ by channel."""
+        specs = self.activation.specs
+        return not specs[key].per_channel and any(specs[other].per_channel for other in self.learned)
 
     def _add_parameter(self, key: str, sizes: tuple[int, ...]) -> Any:
         spec, value = self.activation.specs[key], self.activation.parameters[key]
@@ -171,7 +178,8 @@ class Activation(keras.layers.Layer):
     def _broadcastable(self, key: str, dtype: Any) -> Any:
         """A learned parameter in a shape that broadcasts against the input; of a vector, each of its values."""
         length = (-1,) if self.activation.specs[key].is_vector else ()
-        return ops.reshape(ops.cast(getattr(self, key), dtype), (*length, *self._broadcast))
+        broadcast = () if self._is_shared(key) else self._broadcast
+        return ops.reshape(ops.cast(getattr(self, key), dtype), (*length, *broadcast))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's shape, or what a width-changing function makes of it."""

@@ -137,9 +137,9 @@ def _assert_refused(subject: Subject, key: str, value: float) -> None:
 def parameter_shapes(subject: Subject) -> None:
     """Learned per channel, on an input with unknown sizes, each weight has its shape and starts at its value."""
     values = _learnable(subject)
-    made = subject.layer(trainable=list(values), axis=-1)
-    made.build((None, None, 6))
     for key, given in values.items():
+        made = subject.layer(trainable=[key], axis=-1)
+        made.build((None, None, 6))
         weight = to_numpy(getattr(made, key).value)
         require(weight.shape == (*np.shape(given), 6), f"{key} has shape {weight.shape}")
         if subject.record.specs[key].initializer is None:
