@@ -4,6 +4,7 @@
 from keras_actsel.activations import (  # noqa: F401
     _exponential,
     _gated,
+    _learned,
     _normalizing,
     _oscillating,
     _quadratic,

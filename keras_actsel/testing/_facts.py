@@ -80,8 +80,13 @@ def kinks(subject: Subject) -> None:
 
 def _perturbed(subject: Subject) -> Subject:
     """The record at other parameters: an elu has its kink for other values of alpha than the default."""
-    values = {k: 1.37 * v for k, v in subject.record.parameters.items() if isinstance(v, float)}
+    values = {k: _moved(v) for k, v in subject.record.parameters.items() if isinstance(v, (float, tuple))}
     return Subject(subject.record.with_parameters(**values))
+
+
+def _moved(value: Any) -> Any:
+    """Another value; those of a vector move differently, so that a spline bends at each of its knots."""
+    return 1.37 * value if isinstance(value, float) else tuple(1.37 * v + 0.1 * (i % 2) for i, v in enumerate(value))
 
 
 @checks(elementwise, states("smoothness"), lambda subject: subject.reference is None)
