@@ -11,6 +11,7 @@ except ModuleNotFoundError as error:
 
 from keras_actsel import activations, data, initializers, layers
 from keras_actsel.activations import ActivationFunction, activation, catalogue, get
+from keras_actsel.initializers import rescale
 from keras_actsel.results import Selection, Trial, TrialError
 from keras_actsel.search import select
 from keras_actsel.surgery import Site, replace, sites
@@ -30,6 +31,7 @@ __all__ = [
     "initializers",
     "layers",
     "replace",
+    "rescale",
     "select",
     "sites",
 ]

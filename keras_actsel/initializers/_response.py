@@ -29,6 +29,31 @@ def response(activation: Any, mean: float = 0.0, variance: float = 1.0) -> tuple
     return float(first), float(second)
 
 
+def mean_square_slope(activation: Any, mean: float = 0.0, variance: float = 1.0) -> float:
+    """E[f'(z)^2] for z ~ N(mean, variance), by differences over a tenth of a standard deviation.
+
+    A jump counts as a steep slope, as it does for inputs that lie apart by that much.
+
+    Raises:
+        ValueError: If f is not elementwise.
+    """
+    step = 0.05 * max(variance, 1e-12) ** 0.5
+    of_channels = Counter(_combinations(as_activation(activation)))
+    values = [_slope(*combination, mean, variance, step) for combination in of_channels]
+    return float(np.average(values, weights=list(of_channels.values())))
+
+
+def _slope(
+    records: Sequence[ActivationFunction], coefficients: Sequence[float], mean: float, variance: float, step: float
+) -> float:
+    shifts = [(record, sign * step) for sign in (1, -1) for record in records]
+    kinks = sorted({point - shift for record, shift in shifts for point in record.kink_points})
+    functions = [lambda z, record=record, shift=shift: record(z + shift) for record, shift in shifts]
+    _, gram = activations.moments(functions, kinks, mean, variance)
+    c = np.concatenate([coefficients, np.negative(coefficients)]) / (2.0 * step)
+    return float(c @ gram @ c)
+
+
 def as_activation(activation: Any) -> Any:
     """The record of whatever names an activation, or the layer where no record tells all of it.
 
@@ -96,7 +121,7 @@ def _learned(layer: layers.Activation) -> list[ActivationFunction]:
     columns = {key: _columns(getattr(layer, key), _length(record.parameters[key])) for key in layer.learned}
     count = max(map(len, columns.values()))
     return [
-        record.with_parameters(**{key: _one(record, key, column[i]) for key, column in columns.items()})
+        record.with_parameters(**{key: _one(record, key, _at(column, i, count)) for key, column in columns.items()})
         for i in range(count)
     ]
 

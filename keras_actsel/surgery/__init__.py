@@ -4,9 +4,11 @@ from keras_actsel.surgery._config import lambdas_allowed, sublayers
 from keras_actsel.surgery._operations import record_of as as_record
 from keras_actsel.surgery._rebuild import check_replacement, is_replaced, rebuild, replace
 from keras_actsel.surgery._sites import Site, sites
+from keras_actsel.surgery._walk import activation_in, walk
 
 __all__ = [
     "Site",
+    "activation_in",
     "as_record",
     "check_replacement",
     "is_replaced",
@@ -15,4 +17,5 @@ __all__ = [
     "replace",
     "sites",
     "sublayers",
+    "walk",
 ]

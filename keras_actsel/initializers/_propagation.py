@@ -1,0 +1,199 @@
+"""How mean and variance go through layers without a kernel: a table of rules, each a function of plain numbers."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What is known of a tensor.
+
+    Args:
+        mean: The mean over its elements, and over inputs and weights.
+        variance: The variance, likewise.
+        shape: Its shape, None for the batch and what is not known.
+        value: Its value for a batch, where one is given.
+        kept: The share of its squared mean that the next kernel is to let through, from 0 to 1.
+    """
+
+    mean: float
+    variance: float
+    shape: tuple[int | None, ...]
+    value: Any = None
+    kept: float = 1.0
+
+    @property
+    def square(self) -> float:
+        """The mean square."""
+        return self.variance + self.mean**2
+
+
+Moments = tuple[float, float]
+Rule = Callable[[Any, Sequence[Signal]], Moments]
+
+
+def rule_of(op: Any) -> Rule | None:
+    """The rule for an operation; None for one of unknown effect."""
+    for kind in type(op).__mro__:
+        if kind in _LAYERS:
+            return _LAYERS[kind]
+    return _NODES.get(type(op).__name__) if type(op).__module__.startswith("keras.") else None
+
+
+def _same(op: Any, inputs: Sequence[Signal]) -> Moments:  # noqa: ARG001
+    (signal,) = inputs
+    return signal.mean, signal.variance
+
+
+def _sum(op: Any, inputs: Sequence[Signal]) -> Moments:  # noqa: ARG001
+    return sum(s.mean for s in inputs), sum(s.variance for s in inputs)
+
+
+def _difference(op: Any, inputs: Sequence[Signal]) -> Moments:  # noqa: ARG001
+    first, second = inputs
+    return first.mean - second.mean, first.variance + second.variance
+
+
+def _average(op: Any, inputs: Sequence[Signal]) -> Moments:
+    mean, variance = _sum(op, inputs)
+    return mean / len(inputs), variance / len(inputs) ** 2
+
+
+def _product(op: Any, inputs: Sequence[Signal]) -> Moments:  # noqa: ARG001
+    mean = math.prod(s.mean for s in inputs)
+    return mean, math.prod(s.square for s in inputs) - mean**2
+
+
+def _concatenation(op: Any, inputs: Sequence[Signal]) -> Moments:
+    sizes = [s.shape[getattr(op, "axis", -1)] or 1 for s in inputs]
+    mean = float(np.average([s.mean for s in inputs], weights=sizes))
+    return mean, float(np.average([s.square for s in inputs], weights=sizes)) - mean**2
+
+
+def _average_pooling(op: Any, inputs: Sequence[Signal]) -> Moments:
+    (signal,) = inputs
+    return signal.mean, signal.variance / _window(op, signal)
+
+
+def _max_pooling(op: Any, inputs: Sequence[Signal]) -> Moments:
+    (signal,) = inputs
+    mean, variance = _largest_of(_window(op, signal))
+    return signal.mean + signal.variance**0.5 * mean, signal.variance * variance
+
+
+def _window(op: Any, signal: Signal) -> int:
+    """How many elements one of the output is made of; sizes that are not known count as 1."""
+    if hasattr(op, "pool_size"):
+        size = op.pool_size
+        return math.prod(size) if isinstance(size, (tuple, list)) else int(size)
+    spatial = signal.shape[1:-1] if op.data_format == "channels_last" else signal.shape[2:]
+    return math.prod(size or 1 for size in spatial)
+
+
+@cache
+def _largest_of(count: int) -> Moments:
+    """Mean and variance of the largest of `count` independent standard normal variables."""
+    from scipy.stats import norm
+
+    z = np.linspace(-12.0, 12.0, 20001)
+    density = count * norm.pdf(z) * norm.cdf(z) ** (count - 1)
+    mean = float(np.trapezoid(z * density, z))
+    return mean, float(np.trapezoid(z * z * density, z)) - mean**2
+
+
+def _normalized(op: Any, inputs: Sequence[Signal]) -> Moments:  # noqa: ARG001
+    """Mean 0 and variance 1 before the layer's own scale and shift, as in training."""
+    return _scaled(op, 0.0, 1.0)
+
+
+def _root_mean_square(op: Any, inputs: Sequence[Signal]) -> Moments:
+    (signal,) = inputs
+    root = max(signal.square, 1e-12) ** 0.5
+    return _scaled(op, signal.mean / root, signal.variance / root**2)
+
+
+def _scaled(op: Any, mean: float, variance: float) -> Moments:
+    """After a scale and a shift for each channel."""
+    gamma, beta = (_values(getattr(op, a, None), b) for a, b in (("gamma", 1.0), ("beta", 0.0)))
+    if getattr(op, "gamma", None) is None:
+        gamma = _values(getattr(op, "scale", None), 1.0)
+    means = gamma * mean + beta
+    return float(means.mean()), float((gamma**2).mean() * variance + means.var())
+
+
+def _values(weight: Any, default: float) -> Any:
+    of_weight = weight is not None and not isinstance(weight, (bool, float, int))
+    return np.asarray(ops.convert_to_numpy(weight), "float64") if of_weight else np.array([default])
+
+
+def _rescaling(op: Any, inputs: Sequence[Signal]) -> Moments:
+    (signal,) = inputs
+    scale, offset = np.asarray(op.scale, "float64"), np.asarray(op.offset, "float64")
+    means = scale * signal.mean + offset
+    return float(means.mean()), float((scale**2).mean() * signal.variance + means.var())
+
+
+def _standard(op: Any, inputs: Sequence[Signal]) -> Moments:  # noqa: ARG001
+    return 0.0, 1.0
+
+
+def _named(pattern: str) -> list[type]:
+    """Keras's layers of this name for each number of dimensions."""
+    names = [pattern.format(n) for n in (1, 2, 3)]
+    return [getattr(keras.layers, name) for name in names if hasattr(keras.layers, name)]
+
+
+_LAYERS: dict[type, Rule] = {
+    **dict.fromkeys(
+        [
+            *(keras.layers.Flatten, keras.layers.Reshape, keras.layers.Permute, keras.layers.RepeatVector),
+            *(keras.layers.Dropout, keras.layers.AlphaDropout, keras.layers.GaussianDropout, keras.layers.Identity),
+            *(keras.layers.GaussianNoise, keras.layers.ActivityRegularization, keras.layers.Masking),
+            *_named("SpatialDropout{}D"),
+            *_named("ZeroPadding{}D"),
+            *_named("Cropping{}D"),
+            *_named("UpSampling{}D"),
+        ],
+        _same,
+    ),
+    **dict.fromkeys([*_named("AveragePooling{}D"), *_named("GlobalAveragePooling{}D")], _average_pooling),
+    **dict.fromkeys([*_named("MaxPooling{}D"), *_named("GlobalMaxPooling{}D")], _max_pooling),
+    **dict.fromkeys(
+        [keras.layers.BatchNormalization, keras.layers.LayerNormalization, keras.layers.GroupNormalization], _normalized
+    ),
+    keras.layers.RMSNormalization: _root_mean_square,
+    keras.layers.Normalization: _standard,
+    keras.layers.Rescaling: _rescaling,
+    keras.layers.Add: _sum,
+    keras.layers.Subtract: _difference,
+    keras.layers.Average: _average,
+    keras.layers.Multiply: _product,
+    keras.layers.Concatenate: _concatenation,
+}
+
+# Nodes of the graph that are no layers, such as `a + b`, by their name.
+_NODES: dict[str, Rule] = {
+    **dict.fromkeys(("Reshape", "Transpose", "Squeeze", "ExpandDims", "Swapaxes", "Moveaxis", "Cast"), _same),
+    "Concatenate": _concatenation,
+}
+_OF_TWO: dict[str, Rule] = {"Add": _sum, "Subtract": _difference, "Multiply": _product}
+
+
+def propagated(op: Any, inputs: Sequence[Signal]) -> Moments | None:
+    """Mean and variance after an operation without a kernel; None if its effect is not known."""
+    of_two = not isinstance(op, keras.Layer) and len(inputs) == 2
+    rule = _OF_TWO.get(type(op).__name__) if of_two else rule_of(op)
+    return None if rule is None else rule(op, inputs)
+
+
+def measured(signal: Signal, value: Any) -> Signal:
+    """The signal with the mean and variance of a value."""
+    numbers = np.asarray(ops.convert_to_numpy(ops.cast(value, "float32")), "float64")
+    return replace(signal, mean=float(numbers.mean()), variance=float(numbers.var()), value=value)

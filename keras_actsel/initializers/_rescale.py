@@ -1,0 +1,275 @@
+"""`rescale`: weights of a whole model scaled so that its signals neither vanish nor explode at the start."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops, tree
+
+from keras_actsel.initializers._propagation import Moments, Signal, measured, propagated
+from keras_actsel.initializers._response import mean_square_slope, response
+from keras_actsel.surgery import activation_in, rebuild, walk
+
+_SAMPLES = 512
+
+
+def rescale(model: Any, x: Any = None) -> Any:
+    """A copy of a model whose weighted layers have outputs of mean 0 and variance about 1 at the start.
+
+    Mean and variance are followed through the graph: a layer whose inputs have mean m and variance v has, in unit u,
+    outputs of mean m sum(w_u) + b_u and variance v sum(w_u^2). Its kernel is multiplied by one number, so that over
+    inputs and units the mean square is 1. The bias takes the part of m away that only hides the signal: as much as
+    lets gradients keep their size, E[f'(z)^2] over the mean square that is left being 1 where it can be. That is all of
+    it for sigmoid, and nothing for relu, whose weights are then those of He et al. Activations, pooling, normalization,
+    sums, products and concatenations follow by quadrature and by the rules for independent variables.
+
+    For models about to be trained, above all deep ones without normalization. Weights that were trained are scaled
+    like others and their biases lost; frozen layers (`trainable=False`) stay as they are.
+
+    Args:
+        model: A built `keras.Sequential` or `keras.Model(inputs, outputs)`. It is left as it is.
+        x: A batch of inputs, of some hundred samples, as `model.predict` takes it. From it the mean and variance of
+            the inputs are measured, and of what comes out of layers whose effect is not known (recurrent ones,
+            attention, those of your own). Without it inputs are taken to have mean 0 and variance 1.
+
+    Returns:
+        A new model of the same kind, not compiled.
+
+    Raises:
+        ValueError: If the model can't be copied, or `x` has not a batch for each of its inputs.
+
+    Warns:
+        UserWarning: If there are layers whose effect is not known, and no `x` to measure it with.
+
+    Example:
+        >>> import keras
+        >>> import numpy as np
+        >>> from keras_actsel import rescale
+        >>> deep = [keras.layers.Dense(64, activation="sigmoid") for _ in range(10)]
+        >>> model = keras.Sequential([keras.Input((64,)), *deep, keras.layers.Dense(1)])
+        >>> x = np.random.default_rng(0).normal(size=(256, 64)).astype("float32")
+        >>> y = rescale(model).predict(x, verbose=0)
+        >>> bool(np.var(model.predict(x, verbose=0)) < 1e-3), bool(0.1 < np.var(y) < 10)
+        (True, True)
+
+    Source: the idea is AutoInit's, Bingham & Miikkulainen 2023, https://arxiv.org/abs/2109.08958
+    """
+    copy = rebuild(model)
+    scaler = _Scaler()
+    walk(copy, _inputs(copy, x), scaler.call)
+    if scaler.unknown:
+        warnings.warn(
+            f"The effect of {', '.join(scaler.unknown)} on mean and variance is not known: their weights are as they "
+            "were, and their outputs are taken to have mean 0 and variance 1. Pass `x`, a batch of inputs, to measure "
+            "them.",
+            stacklevel=2,
+        )
+    return copy
+
+
+def _inputs(model: Any, x: Any) -> list[Signal]:
+    """A signal for each input of the model."""
+    signals = [Signal(0.0, 1.0, tuple(tensor.shape)) for tensor in model.inputs]
+    if x is None:
+        return signals
+    values = tree.flatten(x)
+    if len(values) != len(signals):
+        raise ValueError(
+            f"x must be a batch for each input of the model. Expected {len(signals)}. Received: {len(values)}."
+        )
+    return [measured(s, ops.convert_to_tensor(v)) for s, v in zip(signals, values, strict=True)]
+
+
+class _Scaler:
+    """Scales the layers that it meets, each at its first call, and says what comes out."""
+
+    def __init__(self) -> None:
+        self.unknown: dict[str, None] = {}
+        self._scaled: set[int] = set()
+
+    def call(self, op: Any, args: Any, kwargs: Any, shapes: Any) -> Any:
+        """The signals that come out of a call, in the structure of `shapes`."""
+        inputs = [leaf for leaf in tree.flatten((args, kwargs)) if isinstance(leaf, Signal)]
+        moments = self._moments(op, inputs)
+        value = _value(op, args, kwargs) if inputs and all(s.value is not None for s in inputs) else None
+        kept = _kept(op, inputs)
+        signals = [Signal(*(moments or (0.0, 1.0)), tuple(t.shape), kept=kept) for t in tree.flatten(shapes)]
+        if value is not None:
+            leaves = tree.flatten(value)
+            known = zip(signals, leaves, strict=True)
+            signals = [replace(s, value=v) if moments else measured(s, v) for s, v in known]
+        elif moments is None:
+            self.unknown[op.name] = None
+        return tree.pack_sequence_as(shapes, signals)
+
+    def _moments(self, op: Any, inputs: Sequence[Signal]) -> Moments | None:
+        if (activation := activation_in(op)) is not None and len(inputs) == 1:
+            return _activated(activation, inputs[0].mean, inputs[0].variance, inputs[0].shape)
+        layer = op.layer if isinstance(op, keras.layers.TimeDistributed) else op
+        if isinstance(layer, keras.layers.Embedding):
+            return self._embedded(layer)
+        if len(inputs) == 1 and (stages := _stages(layer)):
+            return self._weighted(layer, stages, inputs[0])
+        return propagated(op, inputs)
+
+    def _first_time(self, layer: Any) -> bool:
+        """Whether a layer is to be scaled now: it learns, and was not met before."""
+        new = id(layer) not in self._scaled and bool(layer.trainable)
+        self._scaled.add(id(layer))
+        return new
+
+    def _embedded(self, layer: Any) -> Moments:
+        table = _numbers(layer.embeddings)
+        if self._first_time(layer) and table.any():
+            table = table / np.sqrt((table**2).mean())
+            layer.embeddings.assign(table)
+        return float(table.mean()), float(table.var())
+
+    def _weighted(self, layer: Any, stages: Sequence["_Stage"], signal: Signal) -> Moments:
+        mean, variance, first = signal.mean, signal.variance, self._first_time(layer)
+        for stage in stages:
+            if first:
+                stage.scale(mean, variance, signal.kept)
+            mean, variance = stage.outcome(mean, variance)
+        activation = getattr(layer, "activation", None)
+        return (mean, variance) if activation is None else _activated(activation, mean, variance, signal.shape)
+
+
+def _value(op: Any, args: Any, kwargs: Any) -> Any:
+    args, kwargs = tree.map_structure(lambda leaf: leaf.value if isinstance(leaf, Signal) else leaf, (args, kwargs))
+    return op(*args, **kwargs)
+
+
+def _kept(op: Any, inputs: Sequence[Signal]) -> float:
+    """The share of the squared mean after an operation that is let through, so that gradients keep their size.
+
+    After an activation f of z ~ N(m, v) a kernel multiplies squared gradients by v E[f'(z)^2] over the mean square that
+    it lets through, Var f + share (E f)^2: the share makes the two equal, where it can.
+    """
+    activation = activation_in(op)
+    if activation is None:
+        layer = op.layer if isinstance(op, keras.layers.TimeDistributed) else op
+        activation = getattr(layer, "activation", None)
+        mean, variance = 0.0, 1.0  # what a kernel of this model makes
+    else:
+        mean, variance = inputs[0].mean, inputs[0].variance
+    if activation is None or not callable(activation):
+        return min((signal.kept for signal in inputs), default=1.0)
+    try:
+        first, second = response(activation, mean, variance)
+        slope = variance * mean_square_slope(activation, mean, variance)
+    except ValueError:
+        return 1.0
+    return min(max((slope - (second - first**2)) / max(first**2, 1e-12), 0.0), 1.0)
+
+
+def _activated(activation: Any, mean: float, variance: float, shape: Sequence[int | None]) -> Moments:
+    """Mean and variance after an activation of a normal variable; by a sample where it takes a whole axis."""
+    try:
+        first, second = response(activation, mean, variance)
+    except ValueError:
+        sizes = [size or 8 for size in shape[1:]]
+        drawn = np.random.default_rng(0).normal(mean, variance**0.5, (_SAMPLES, *sizes))
+        sample = measured(Signal(0.0, 1.0, ()), activation(ops.convert_to_tensor(drawn.astype("float32"))))
+        return sample.mean, sample.variance
+    return first, max(second - first**2, 0.0)
+
+
+class _Stage:
+    """A kernel, the axes over which a unit sums, and the bias that is added.
+
+    Args:
+        kernel: The variable.
+        axes: The axes of the kernel that are summed over.
+        bias: The bias with an element for each unit; None if there is none.
+        share: The share of the kernel that meets one element of the output: 1/stride in transposed convolutions.
+    """
+
+    def __init__(self, kernel: Any, axes: Sequence[int], bias: Any = None, share: float = 1.0) -> None:
+        self.kernel, self.axes, self.bias, self.share = kernel, tuple(axes), bias, share
+
+    def _sums(self) -> tuple[Any, Any]:
+        """The sum of a unit's weights, and of their squares."""
+        w = _numbers(self.kernel)
+        return self.share * w.sum(axis=self.axes), self.share * (w**2).sum(axis=self.axes)
+
+    def scale(self, mean: float, variance: float, kept: float) -> None:
+        """Scale the kernel to outputs of mean square 1, after the bias has taken away all but a share of the mean."""
+        kept = 1.0 if self.bias is None else kept
+        total, squares = self._sums()
+        size = variance * squares.mean() + kept * mean**2 * (total**2).mean()
+        if not size > 1e-30:
+            return  # a constant input, or a kernel of zeros
+        factor = size**-0.5
+        self.kernel.assign(_numbers(self.kernel) * factor)
+        if self.bias is not None:
+            self.bias.assign(((kept**0.5 - 1.0) * factor * mean * total).reshape(self.bias.shape))
+
+    def outcome(self, mean: float, variance: float) -> Moments:
+        """Mean and variance of the outputs, over the units too."""
+        total, squares = self._sums()
+        offset = 0.0 if self.bias is None else _numbers(self.bias).reshape(total.shape)
+        means = mean * total + offset
+        return float(means.mean()), float(variance * squares.mean() + means.var())
+
+
+def _numbers(weight: Any) -> Any:
+    return np.asarray(ops.convert_to_numpy(ops.cast(weight, "float32")), "float64")
+
+
+def _stages(layer: Any) -> list[_Stage]:
+    """The kernels of a layer in the order in which they act; none for a layer of another kind."""
+    bias = getattr(layer, "bias", None)
+    for kinds, stages in _STAGES:
+        if isinstance(layer, kinds):
+            return stages(layer, bias)
+    return []
+
+
+def _named(*patterns: str) -> tuple[type, ...]:
+    names = [pattern.format(n) for pattern in patterns for n in (1, 2, 3)]
+    return tuple(getattr(keras.layers, name) for name in names if hasattr(keras.layers, name))
+
+
+def _all_but(kernel: Any, *kept: int) -> list[int]:
+    rank = len(kernel.shape)
+    return [axis for axis in range(rank) if axis - rank not in kept]
+
+
+def _dense(layer: Any, bias: Any) -> list[_Stage]:
+    return [_Stage(layer.kernel, _all_but(layer.kernel, -1), bias)]
+
+
+def _transposed(layer: Any, bias: Any) -> list[_Stage]:
+    return [_Stage(layer.kernel, _all_but(layer.kernel, -2), bias, 1.0 / math.prod(layer.strides))]
+
+
+def _depthwise(layer: Any, bias: Any) -> list[_Stage]:
+    return [_Stage(layer.kernel, _all_but(layer.kernel, -1, -2), bias)]
+
+
+def _separable(layer: Any, bias: Any) -> list[_Stage]:
+    spread = _Stage(layer.depthwise_kernel, _all_but(layer.depthwise_kernel, -1, -2))
+    return [spread, _Stage(layer.pointwise_kernel, _all_but(layer.pointwise_kernel, -1), bias)]
+
+
+def _einsum(layer: Any, bias: Any) -> list[_Stage]:
+    inputs, _, output = layer.equation.partition("->")
+    letters = inputs.partition(",")[2].strip()
+    axes = [axis for axis, letter in enumerate(letters) if letter not in output]
+    units = math.prod(size for axis, size in enumerate(layer.kernel.shape) if axis not in axes)
+    fits = bias is not None and math.prod(bias.shape) == units
+    return [_Stage(layer.kernel, axes, bias if fits else None)]
+
+
+_STAGES = (
+    (_named("Conv{}DTranspose"), _transposed),
+    (_named("DepthwiseConv{}D"), _depthwise),
+    (_named("SeparableConv{}D"), _separable),
+    ((keras.layers.EinsumDense,), _einsum),
+    ((keras.layers.Dense, *_named("Conv{}D")), _dense),
+)
