@@ -55,8 +55,13 @@ def _piecewise(*branches: tuple[Any, Any]) -> Any:
     """SymPy's Piecewise: the value of the first branch whose condition holds; the last condition is True."""
     *conditional, (result, _) = branches
     for value, condition in reversed(conditional):
-        result = ops.where(condition, value, result)
+        result = ops.where(condition, _real(value), _real(result))
     return result
+
+
+def _real(value: Any) -> Any:
+    """Whole numbers as floats: TensorFlow does not compute with integer and float tensors together."""
+    return float(value) if isinstance(value, int) else value
 
 
 def _finite(angle: Any) -> Any:
