@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +10,13 @@ import keras
 import numpy as np
 from keras import ops, tree
 
+from keras_actsel.initializers._operating import kept_share, operating_variance
 from keras_actsel.initializers._propagation import Moments, Signal, measured, propagated
-from keras_actsel.initializers._response import mean_square_slope, response
-from keras_actsel.surgery import activation_in, rebuild, walk
+from keras_actsel.initializers._response import response
+from keras_actsel.surgery import activation_in, fed, rebuild, walk
 
 _SAMPLES = 512
+_After = tuple[float, float, float]
 
 
 def rescale(model: Any, x: Any = None) -> Any:
@@ -26,6 +28,9 @@ def rescale(model: Any, x: Any = None) -> Any:
     lets gradients keep their size, E[f'(z)^2] over the mean square that is left being 1 where it can be. That is all of
     it for sigmoid, and nothing for relu, whose weights are then those of He et al. Activations, pooling, normalization,
     sums, products and concatenations follow by quadrature and by the rules for independent variables.
+
+    A few activations have no stable flow at variance 1 (they grow like a square, or shrink what is small): the layers
+    that feed them get the variance nearest to 1, from 1/64 to 64, at which samples and gradients keep their size.
 
     For models about to be trained, above all deep ones without normalization. Weights that were trained are scaled
     like others and their biases lost; frozen layers (`trainable=False`) stay as they are.
@@ -59,7 +64,7 @@ def rescale(model: Any, x: Any = None) -> Any:
     Source: the idea is AutoInit's, Bingham & Miikkulainen 2023, https://arxiv.org/abs/2109.08958
     """
     copy = rebuild(model)
-    scaler = _Scaler()
+    scaler = _Scaler({layer: operating_variance(activation) for layer, activation in fed(copy).items()})
     walk(copy, _inputs(copy, x), scaler.call)
     if scaler.unknown:
         warnings.warn(
@@ -85,36 +90,43 @@ def _inputs(model: Any, x: Any) -> list[Signal]:
 
 
 class _Scaler:
-    """Scales the layers that it meets, each at its first call, and says what comes out."""
+    """Scales the layers that it meets, each at its first call, and says what comes out.
 
-    def __init__(self) -> None:
+    Args:
+        targets: The mean square that the outputs of a layer are to have, by the layer's id; 1 where none is named.
+    """
+
+    def __init__(self, targets: Mapping[int, float]) -> None:
         self.unknown: dict[str, None] = {}
+        self._targets = targets
         self._scaled: set[int] = set()
 
     def call(self, op: Any, args: Any, kwargs: Any, shapes: Any) -> Any:
         """The signals that come out of a call, in the structure of `shapes`."""
         inputs = [leaf for leaf in tree.flatten((args, kwargs)) if isinstance(leaf, Signal)]
-        moments = self._moments(op, inputs)
-        value = _value(op, args, kwargs) if inputs and all(s.value is not None for s in inputs) else None
-        kept = _kept(op, inputs)
-        signals = [Signal(*(moments or (0.0, 1.0)), tuple(t.shape), kept=kept) for t in tree.flatten(shapes)]
-        if value is not None:
-            leaves = tree.flatten(value)
-            known = zip(signals, leaves, strict=True)
-            signals = [replace(s, value=v) if moments else measured(s, v) for s, v in known]
-        elif moments is None:
+        after = self._after(op, inputs)
+        mean, variance, kept = after or (0.0, 1.0, 1.0)
+        signals = [Signal(mean, variance, tuple(tensor.shape), kept=kept) for tensor in tree.flatten(shapes)]
+        if inputs and all(signal.value is not None for signal in inputs):
+            values = zip(signals, tree.flatten(_value(op, args, kwargs)), strict=True)
+            signals = [replace(s, value=value) if after else measured(s, value) for s, value in values]
+        elif after is None:
             self.unknown[op.name] = None
         return tree.pack_sequence_as(shapes, signals)
 
-    def _moments(self, op: Any, inputs: Sequence[Signal]) -> Moments | None:
-        if (activation := activation_in(op)) is not None and len(inputs) == 1:
-            return _activated(activation, inputs[0].mean, inputs[0].variance, inputs[0].shape)
+    def _after(self, op: Any, inputs: Sequence[Signal]) -> _After | None:
+        """Mean, variance and the kept share after an operation; None if its effect is not known."""
+        if len(inputs) == 1 and (activation := activation_in(op)) is not None:
+            return _activated(activation, (inputs[0].mean, inputs[0].variance), inputs[0].shape)
         layer = op.layer if isinstance(op, keras.layers.TimeDistributed) else op
         if isinstance(layer, keras.layers.Embedding):
-            return self._embedded(layer)
+            return (*self._embedded(layer), 1.0)
         if len(inputs) == 1 and (stages := _stages(layer)):
-            return self._weighted(layer, stages, inputs[0])
-        return propagated(op, inputs)
+            moments = self._weighted(layer, stages, inputs[0], self._targets.get(id(op), 1.0))
+            activation = getattr(layer, "activation", None)
+            return (*moments, 1.0) if activation is None else _activated(activation, moments, inputs[0].shape)
+        known = propagated(op, inputs)
+        return None if known is None else (*known, min((signal.kept for signal in inputs), default=1.0))
 
     def _first_time(self, layer: Any) -> bool:
         """Whether a layer is to be scaled now: it learns, and was not met before."""
@@ -129,14 +141,13 @@ class _Scaler:
             layer.embeddings.assign(table)
         return float(table.mean()), float(table.var())
 
-    def _weighted(self, layer: Any, stages: Sequence["_Stage"], signal: Signal) -> Moments:
+    def _weighted(self, layer: Any, stages: Sequence["_Stage"], signal: Signal, target: float) -> Moments:
         mean, variance, first = signal.mean, signal.variance, self._first_time(layer)
         for stage in stages:
             if first:
-                stage.scale(mean, variance, signal.kept)
+                stage.scale(mean, variance, signal.kept, target if stage is stages[-1] else 1.0)
             mean, variance = stage.outcome(mean, variance)
-        activation = getattr(layer, "activation", None)
-        return (mean, variance) if activation is None else _activated(activation, mean, variance, signal.shape)
+        return mean, variance
 
 
 def _value(op: Any, args: Any, kwargs: Any) -> Any:
@@ -144,39 +155,21 @@ def _value(op: Any, args: Any, kwargs: Any) -> Any:
     return op(*args, **kwargs)
 
 
-def _kept(op: Any, inputs: Sequence[Signal]) -> float:
-    """The share of the squared mean after an operation that is let through, so that gradients keep their size.
-
-    After an activation f of z ~ N(m, v) a kernel multiplies squared gradients by v E[f'(z)^2] over the mean square that
-    it lets through, Var f + share (E f)^2: the share makes the two equal, where it can.
-    """
-    activation = activation_in(op)
-    if activation is None:
-        layer = op.layer if isinstance(op, keras.layers.TimeDistributed) else op
-        activation = getattr(layer, "activation", None)
-        mean, variance = 0.0, 1.0  # what a kernel of this model makes
-    else:
-        mean, variance = inputs[0].mean, inputs[0].variance
-    if activation is None or not callable(activation):
-        return min((signal.kept for signal in inputs), default=1.0)
+def _activated(activation: Any, before: Moments, shape: Sequence[int | None]) -> _After:
+    """What an activation makes of a normal variable; by a sample where it takes a whole axis."""
     try:
-        first, second = response(activation, mean, variance)
-        slope = variance * mean_square_slope(activation, mean, variance)
+        first, second = response(activation, *before)
     except ValueError:
-        return 1.0
-    return min(max((slope - (second - first**2)) / max(first**2, 1e-12), 0.0), 1.0)
+        return _sampled(activation, before, shape)
+    return first, max(second - first**2, 0.0), kept_share(activation, *before)
 
 
-def _activated(activation: Any, mean: float, variance: float, shape: Sequence[int | None]) -> Moments:
-    """Mean and variance after an activation of a normal variable; by a sample where it takes a whole axis."""
-    try:
-        first, second = response(activation, mean, variance)
-    except ValueError:
-        sizes = [size or 8 for size in shape[1:]]
-        drawn = np.random.default_rng(0).normal(mean, variance**0.5, (_SAMPLES, *sizes))
-        sample = measured(Signal(0.0, 1.0, ()), activation(ops.convert_to_tensor(drawn.astype("float32"))))
-        return sample.mean, sample.variance
-    return first, max(second - first**2, 0.0)
+def _sampled(activation: Any, before: Moments, shape: Sequence[int | None]) -> _After:
+    mean, variance = before
+    sizes = [size or 8 for size in shape[1:]]
+    drawn = np.random.default_rng(0).normal(mean, variance**0.5, (_SAMPLES, *sizes)).astype("float32")
+    sample = measured(Signal(0.0, 1.0, ()), activation(ops.convert_to_tensor(drawn)))
+    return sample.mean, sample.variance, 1.0
 
 
 class _Stage:
@@ -197,14 +190,14 @@ class _Stage:
         w = _numbers(self.kernel)
         return self.share * w.sum(axis=self.axes), self.share * (w**2).sum(axis=self.axes)
 
-    def scale(self, mean: float, variance: float, kept: float) -> None:
-        """Scale the kernel to outputs of mean square 1, after the bias has taken away all but a share of the mean."""
+    def scale(self, mean: float, variance: float, kept: float, target: float) -> None:
+        """Scale the kernel to outputs of a mean square, the bias taking all but a share of the mean away."""
         kept = 1.0 if self.bias is None else kept
         total, squares = self._sums()
         size = variance * squares.mean() + kept * mean**2 * (total**2).mean()
         if not size > 1e-30:
             return  # a constant input, or a kernel of zeros
-        factor = size**-0.5
+        factor = (target / size) ** 0.5
         self.kernel.assign(_numbers(self.kernel) * factor)
         if self.bias is not None:
             self.bias.assign(((kept**0.5 - 1.0) * factor * mean * total).reshape(self.bias.shape))

@@ -7,7 +7,7 @@ import keras
 
 from keras_actsel.surgery._config import Keys, config_of
 from keras_actsel.surgery._operations import has_weights
-from keras_actsel.surgery._sites import Flow, Step
+from keras_actsel.surgery._sites import Flow, Paths, Step
 
 _KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
 _INITIALIZERS = ("kernel_initializer", "depthwise_initializer", "pointwise_initializer")
@@ -38,6 +38,16 @@ def feeding(flow: Flow, chosen: Collection[str]) -> list[Any]:
                 fused = kernel_keys(step.op) and spot.keys
                 found.update({id(op): op for op in ([step.op] if fused else _before(step, made_by))})
     return list(found.values())
+
+
+def fed(model: Any) -> dict[int, Any]:
+    """The activation that each layer with a kernel feeds, by the layer's id; of several the first."""
+    flow, found = Flow(model, Paths()), dict[int, Any]()
+    for step in flow.steps:
+        for spot in step.spots:
+            for layer in feeding(flow, [spot.path]):
+                found.setdefault(id(layer), spot.activation)
+    return found
 
 
 def _before(site: Step, made_by: Mapping[int, Step]) -> Iterator[Any]:
