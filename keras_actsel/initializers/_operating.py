@@ -7,7 +7,7 @@ from keras_actsel.initializers._response import mean_square_slope, response
 
 _VARIANCES = (1.0, 1 / 4, 4.0, 1 / 16, 16.0, 1 / 64, 64.0)
 _LARGEST_ELASTICITY = 1.3
-_LARGEST_GRADIENT = 1.35
+_LARGEST_GROWTH = 1.35
 
 
 def kept_share(activation: Any, mean: float = 0.0, variance: float = 1.0) -> float:
@@ -25,8 +25,9 @@ def operating_variance(activation: Any) -> float:
     """The variance of its inputs at which an activation lets samples and gradients keep their size in deep networks.
 
     It is 1 if two things hold there. The elasticity d log E[f(z)^2]/d log v, by whose power a sample that is larger
-    than others grows from layer to layer, is at most 1.3; and so is about the growth of squared gradients. Else it is
-    the nearest at which both hold; and 1 where there is none, as for a pure square, or where f is not elementwise.
+    than others grows from layer to layer, is at most 1.3, also for samples of twice the size; and squared gradients
+    grow by at most 1.35. Else it is the nearest at which both hold; and 1 where there is none, as for a pure square,
+    or where f is not elementwise.
     """
     try:
         return next((v for v in _VARIANCES if _is_stable(activation, v)), 1.0)
@@ -35,11 +36,16 @@ def operating_variance(activation: Any) -> float:
 
 
 def _is_stable(activation: Any, variance: float) -> bool:
+    samples = all(_elasticity(activation, v) <= _LARGEST_ELASTICITY for v in (variance, 4.0 * variance))
+    return samples and _growth_of_gradients(activation, variance) <= _LARGEST_GROWTH
+
+
+def _elasticity(activation: Any, variance: float) -> float:
     below, above = (response(activation, 0.0, variance * factor)[1] for factor in (0.98, 1.02))
-    if not below > 0:
-        return False
-    elasticity = math.log(above / below) / math.log(1.02 / 0.98)
+    return math.log(above / below) / math.log(1.02 / 0.98) if below > 0 else math.inf
+
+
+def _growth_of_gradients(activation: Any, variance: float) -> float:
     first, second = response(activation, 0.0, variance)
     let_through = second - (1.0 - kept_share(activation, 0.0, variance)) * first**2
-    gradient = variance * mean_square_slope(activation, 0.0, variance) / max(let_through, 1e-30)
-    return elasticity <= _LARGEST_ELASTICITY and gradient <= _LARGEST_GRADIENT
+    return variance * mean_square_slope(activation, 0.0, variance) / max(let_through, 1e-30)

@@ -27,7 +27,8 @@ def rescale(model: Any, x: Any = None) -> Any:
     inputs and units the mean square is 1. The bias takes the part of m away that only hides the signal: as much as
     lets gradients keep their size, E[f'(z)^2] over the mean square that is left being 1 where it can be. That is all of
     it for sigmoid, and nothing for relu, whose weights are then those of He et al. Activations, pooling, normalization,
-    sums, products and concatenations follow by quadrature and by the rules for independent variables.
+    sums, products and concatenations follow by quadrature and by the rules for independent variables. Batch
+    normalization counts as it acts in training: before the first step it lets `predict` through as it is.
 
     A few activations have no stable flow at variance 1 (they grow like a square, or shrink what is small): the layers
     that feed them get the variance nearest to 1, from 1/64 to 64, at which samples and gradients keep their size.
