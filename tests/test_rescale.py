@@ -47,6 +47,19 @@ def test_without_biases():
     assert_standard(outputs_of(rescale(deep("relu", use_bias=False)), keras.layers.Dense, X))
 
 
+@pytest.mark.parametrize(
+    ("activation", "mean"), [("squared_relu", 1.0), ("star_relu", 1.0), ("xielu", 1.0), ("gcu", 0.0)]
+)
+def test_samples_keep_their_size_where_a_function_bends_strongly(activation, mean):
+    *hidden, last = outputs_of(rescale(deep(activation, depth=16)), keras.layers.Dense, X)
+    assert_standard([last])
+    for index, value in enumerate(hidden):
+        assert value.mean() == pytest.approx(mean, abs=0.1), f"layer {index}"
+        assert 1 / 128 < value.var() < 1 / 32, f"layer {index}"
+        sizes = value.var(axis=1)
+        assert sizes.max() < 10.0 * np.median(sizes), f"layer {index}"
+
+
 def test_relu_gets_the_weights_of_he_and_sigmoid_loses_its_mean(numpy_of):
     relu, sigmoid = (rescale(deep(name, depth=2)) for name in ("relu", "sigmoid"))
     kernel, bias = (numpy_of(w.value) for w in (relu.layers[2].kernel, relu.layers[2].bias))

@@ -1,11 +1,18 @@
-"""Where an activation is to work: how much of its mean goes on, and how large its input is to be."""
+"""Where an activation is to work: how much of its mean goes on, and around which point its input is to lie."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from keras_actsel.initializers._propagation import Moments
 from keras_actsel.initializers._response import mean_square_slope, response
 
+STANDARD: Moments = (0.0, 1.0)
+_MEANS = (0.0, 1.0)
 _VARIANCES = (1.0, 1 / 4, 4.0, 1 / 16, 16.0, 1 / 64, 64.0)
+_SAMPLES = (1.0, 4.0, 16.0)
 _LARGEST_ELASTICITY = 1.3
 _LARGEST_GROWTH = 1.35
 
@@ -21,31 +28,35 @@ def kept_share(activation: Any, mean: float = 0.0, variance: float = 1.0) -> flo
     return min(max((slope - (second - first**2)) / max(first**2, 1e-12), 0.0), 1.0)
 
 
-def operating_variance(activation: Any) -> float:
-    """The variance of its inputs at which an activation lets samples and gradients keep their size in deep networks.
+def operating_point(activation: Any) -> Moments:
+    """Mean and variance of its inputs at which an activation lets samples and gradients keep their size in deep nets.
 
-    It is 1 if two things hold there. The elasticity d log E[f(z)^2]/d log v, by whose power a sample that is larger
-    than others grows from layer to layer, is at most 1.3, also for samples of twice the size; and squared gradients
-    grow by at most 1.35. Else it is the nearest at which both hold; and 1 where there is none, as for a pure square,
-    or where f is not elementwise.
+    That is (0, 1) if two things hold there. The elasticity d log q / d log v of what the next kernel lets through, by
+    whose power a sample that is larger than others grows from layer to layer, is at most 1.3, also for samples of 4
+    and 16 times the variance; and squared gradients grow by at most 1.35. Else it is the nearest variance at which
+    both hold; else, as for functions that grow like a square, one around the mean 1, where they are close to a line;
+    and (0, 1) where there is none, or where f is not elementwise.
     """
+    points = ((mean, variance) for mean in _MEANS for variance in _VARIANCES)
     try:
-        return next((v for v in _VARIANCES if _is_stable(activation, v)), 1.0)
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not stable
+            return next((point for point in points if _is_stable(activation, *point)), STANDARD)
     except ValueError:
-        return 1.0
+        return STANDARD
 
 
-def _is_stable(activation: Any, variance: float) -> bool:
-    samples = all(_elasticity(activation, v) <= _LARGEST_ELASTICITY for v in (variance, 4.0 * variance))
-    return samples and _growth_of_gradients(activation, variance) <= _LARGEST_GROWTH
+def _is_stable(activation: Any, mean: float, variance: float) -> bool:
+    taken_away = (1.0 - kept_share(activation, mean, variance) ** 0.5) * response(activation, mean, variance)[0]
+
+    def let_through(v: float) -> float:
+        of_sample, square = response(activation, mean, v)
+        return square - of_sample**2 + (of_sample - taken_away) ** 2
+
+    samples = all(_elasticity(let_through, factor * variance) <= _LARGEST_ELASTICITY for factor in _SAMPLES)
+    slope = variance * mean_square_slope(activation, mean, variance)
+    return samples and slope <= _LARGEST_GROWTH * max(let_through(variance), 1e-30)
 
 
-def _elasticity(activation: Any, variance: float) -> float:
-    below, above = (response(activation, 0.0, variance * factor)[1] for factor in (0.98, 1.02))
+def _elasticity(function: Callable[[float], float], at: float) -> float:
+    below, above = (function(at * factor) for factor in (0.98, 1.02))
     return math.log(above / below) / math.log(1.02 / 0.98) if below > 0 else math.inf
-
-
-def _growth_of_gradients(activation: Any, variance: float) -> float:
-    first, second = response(activation, 0.0, variance)
-    let_through = second - (1.0 - kept_share(activation, 0.0, variance)) * first**2
-    return variance * mean_square_slope(activation, 0.0, variance) / max(let_through, 1e-30)

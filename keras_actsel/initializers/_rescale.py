@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from keras_actsel.initializers._operating import kept_share, operating_variance
+from keras_actsel.initializers._operating import STANDARD, kept_share, operating_point
 from keras_actsel.initializers._propagation import Moments, Signal, measured, propagated
 from keras_actsel.initializers._response import response
 from keras_actsel.surgery import activation_in, fed, rebuild, walk
@@ -30,8 +30,9 @@ def rescale(model: Any, x: Any = None) -> Any:
     sums, products and concatenations follow by quadrature and by the rules for independent variables. Batch
     normalization counts as it acts in training: before the first step it lets `predict` through as it is.
 
-    A few activations have no stable flow at variance 1 (they grow like a square, or shrink what is small): the layers
-    that feed them get the variance nearest to 1, from 1/64 to 64, at which samples and gradients keep their size.
+    A few activations have no stable flow there. Where they shrink what is small, or oscillate, the layers that feed
+    them get the variance nearest to 1, from 1/64 to 64, at which samples and gradients keep their size. Where they grow
+    like a square, the biases also get a mean of 1, around which those functions are close to a line.
 
     For models about to be trained, above all deep ones without normalization. Weights that were trained are scaled
     like others and their biases lost; frozen layers (`trainable=False`) stay as they are.
@@ -65,7 +66,7 @@ def rescale(model: Any, x: Any = None) -> Any:
     Source: the idea is AutoInit's, Bingham & Miikkulainen 2023, https://arxiv.org/abs/2109.08958
     """
     copy = rebuild(model)
-    scaler = _Scaler({layer: operating_variance(activation) for layer, activation in fed(copy).items()})
+    scaler = _Scaler({layer: operating_point(activation) for layer, activation in fed(copy).items()})
     walk(copy, _inputs(copy, x), scaler.call)
     if scaler.unknown:
         warnings.warn(
@@ -94,10 +95,10 @@ class _Scaler:
     """Scales the layers that it meets, each at its first call, and says what comes out.
 
     Args:
-        targets: The mean square that the outputs of a layer are to have, by the layer's id; 1 where none is named.
+        targets: Mean and variance that the outputs of a layer are to have, by its id; 0 and 1 where none are named.
     """
 
-    def __init__(self, targets: Mapping[int, float]) -> None:
+    def __init__(self, targets: Mapping[int, Moments]) -> None:
         self.unknown: dict[str, None] = {}
         self._targets = targets
         self._scaled: set[int] = set()
@@ -123,7 +124,7 @@ class _Scaler:
         if isinstance(layer, keras.layers.Embedding):
             return (*self._embedded(layer), 1.0)
         if len(inputs) == 1 and (stages := _stages(layer)):
-            moments = self._weighted(layer, stages, inputs[0], self._targets.get(id(op), 1.0))
+            moments = self._weighted(layer, stages, inputs[0], self._targets.get(id(op), STANDARD))
             activation = getattr(layer, "activation", None)
             return (*moments, 1.0) if activation is None else _activated(activation, moments, inputs[0].shape)
         known = propagated(op, inputs)
@@ -142,11 +143,11 @@ class _Scaler:
             layer.embeddings.assign(table)
         return float(table.mean()), float(table.var())
 
-    def _weighted(self, layer: Any, stages: Sequence["_Stage"], signal: Signal, target: float) -> Moments:
+    def _weighted(self, layer: Any, stages: Sequence["_Stage"], signal: Signal, target: Moments) -> Moments:
         mean, variance, first = signal.mean, signal.variance, self._first_time(layer)
         for stage in stages:
             if first:
-                stage.scale(mean, variance, signal.kept, target if stage is stages[-1] else 1.0)
+                stage.scale(mean, variance, signal.kept, target if stage is stages[-1] else STANDARD)
             mean, variance = stage.outcome(mean, variance)
         return mean, variance
 
@@ -191,17 +192,18 @@ class _Stage:
         w = _numbers(self.kernel)
         return self.share * w.sum(axis=self.axes), self.share * (w**2).sum(axis=self.axes)
 
-    def scale(self, mean: float, variance: float, kept: float, target: float) -> None:
-        """Scale the kernel to outputs of a mean square, the bias taking all but a share of the mean away."""
+    def scale(self, mean: float, variance: float, kept: float, target: Moments) -> None:
+        """Scale the kernel to outputs of a variance; the bias takes a share of the mean away, and adds that of the target."""
         kept = 1.0 if self.bias is None else kept
         total, squares = self._sums()
         size = variance * squares.mean() + kept * mean**2 * (total**2).mean()
         if not size > 1e-30:
             return  # a constant input, or a kernel of zeros
-        factor = (target / size) ** 0.5
+        offset, spread = target
+        factor = (spread / size) ** 0.5
         self.kernel.assign(_numbers(self.kernel) * factor)
         if self.bias is not None:
-            self.bias.assign(((kept**0.5 - 1.0) * factor * mean * total).reshape(self.bias.shape))
+            self.bias.assign((offset - (1.0 - kept**0.5) * factor * mean * total).reshape(self.bias.shape))
 
     def outcome(self, mean: float, variance: float) -> Moments:
         """Mean and variance of the outputs, over the units too."""
