@@ -2,10 +2,10 @@
 
     KERAS_ACTSEL_DATA=folder python benchmarks/deep_rescale.py
 
-Ten layers (`--depth`) of 64 units on 12,000 images of Fashion-MNIST (fashion_mnist.npz in the folder), Adam 1e-3 (`--rate`),
-6 epochs of batches of 128, accuracy on the 10,000 test images, mean over seeds, for each elementwise entry. Weights
-are drawn by glorot_uniform; and by glorot_uniform and then `rescale(model, x)` with 512 images. Prints a Markdown
-table.
+Ten layers (`--depth`) of 64 units on 12,000 images of Fashion-MNIST (fashion_mnist.npz in the folder), Adam 1e-3
+(`--rate`), 6 epochs of batches of 128, accuracy on the 10,000 test images, mean over seeds, for each elementwise
+entry. Weights are drawn by glorot_uniform; and by glorot_uniform and then `rescale(model, x)` with 512 images. Prints
+a Markdown table.
 """
 
 import argparse
