@@ -193,7 +193,7 @@ class _Stage:
         return self.share * w.sum(axis=self.axes), self.share * (w**2).sum(axis=self.axes)
 
     def scale(self, mean: float, variance: float, kept: float, target: Moments) -> None:
-        """Scale the kernel to the variance; the bias takes the mean away but for the share kept, and adds the target."""
+        """Scale the kernel to the target's variance; the bias takes away the mean not kept, and adds the target's."""
         kept = 1.0 if self.bias is None else kept
         total, squares = self._sums()
         size = variance * squares.mean() + kept * mean**2 * (total**2).mean()
