@@ -1,14 +1,16 @@
 """Does the ranking of activations depend on what draws the weights? Friedman-1, the model's own and matched.
 
-Run it: `KERAS_BACKEND=jax python benchmarks/friedman_initializers.py`.
+    KERAS_BACKEND=jax python benchmarks/friedman_initializers.py --epochs 20
 """
+
+import argparse
 
 import keras
 import numpy as np
 
 import keras_actsel
 
-SAMPLES, VALIDATION, SEEDS, EPOCHS = 1000, 2000, 5, 100
+SAMPLES, VALIDATION, SEEDS = 1000, 2000, 5
 
 
 def friedman(samples, seed):
@@ -33,7 +35,7 @@ def network():
     return model
 
 
-if __name__ == "__main__":
+def main(epochs):
     (x, y), validation = standardized(*friedman(SAMPLES, 0), friedman(VALIDATION, 1))
     selection = keras_actsel.select(
         network(),
@@ -43,9 +45,15 @@ if __name__ == "__main__":
         candidates=["relu", "gelu", "silu", "tanh"],
         initializer=["model", "matched"],
         seeds=SEEDS,
-        epochs=EPOCHS,
+        epochs=epochs,
         batch_size=32,
         verbose=0,
     )
     print(selection.leaderboard())
     print(selection.verdict)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--epochs", type=int, default=100)
+    main(**vars(parser.parse_args()))
