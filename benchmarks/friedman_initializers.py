@@ -1,6 +1,6 @@
 """Does the ranking of activations depend on what draws the weights? Friedman-1, the model's own and matched.
 
-    KERAS_BACKEND=jax python benchmarks/friedman_initializers.py --epochs 20
+KERAS_BACKEND=jax python benchmarks/friedman_initializers.py --epochs 20
 """
 
 import argparse

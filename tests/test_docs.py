@@ -96,7 +96,17 @@ def test_what_is_stale_is_named(tmp_path):
     assert "Stale: catalogue.md, gallery/extinct.svg, gallery/gated.svg. Run `python docs/" in done.stderr
 
 
+def anchors_of(path):
+    """The anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_links_between_documents_lead_somewhere():
     for path in DOCUMENTS:
-        for target in re.findall(r"\]\((?!https?://)([^)#]+)", path.read_text(encoding="utf-8")):
-            assert (path.parent / target).exists(), f"{path.name}: {target}"
+        for target, _, anchor in re.findall(
+            r"\]\((?!https?://)([^)#]*)(#([^)]+))?\)", path.read_text(encoding="utf-8")
+        ):
+            other = path.parent / target if target else path
+            assert other.exists(), f"{path.name}: {target}"
+            assert not anchor or anchor in anchors_of(other), f"{path.name}: {target}#{anchor}"
