@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_actsel.activations._catalogue import activation
 from keras_actsel.activations._parameter import Parameter
+from keras_actsel.activations._pieces import scaled_below
 from keras_actsel.activations._sigmoidal import isru
 
 # Klambauer et al. 2017, equation 14: the fixed point of mean 0 and variance 1.
@@ -39,7 +40,7 @@ def elu(x, alpha=1.0):
     """
     if isinstance(alpha, int | float) and alpha == 1:
         return ops.elu(x)
-    return ops.where(x > 0, x, alpha * ops.elu(x))
+    return scaled_below(ops.elu(x), x, alpha)
 
 
 @activation(
@@ -62,7 +63,7 @@ def selu(x):
     For deep dense networks on standardized tabular data. At exactly 0 the gradient is that of the negative side, on
     every backend; Keras on TensorFlow gives that of the positive side.
     """
-    return SELU_SCALE * ops.where(x > 0, x, SELU_ALPHA * ops.elu(x))
+    return SELU_SCALE * scaled_below(ops.elu(x), x, SELU_ALPHA)
 
 
 @activation(

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_actsel.activations._catalogue import activation
 from keras_actsel.activations._parameter import Parameter
+from keras_actsel.activations._pieces import scaled_below
 
 
 @activation(
@@ -90,7 +91,7 @@ def leaky_relu(x, negative_slope=0.2):
         x: A floating tensor.
         negative_slope: The slope below zero; 0.01 to 0.3 in practice.
     """
-    return ops.where(x > 0, x, negative_slope * x)
+    return scaled_below(x, x, negative_slope)
 
 
 @activation(
@@ -121,7 +122,7 @@ def prelu(x, alpha=0.25):
         x: A floating tensor.
         alpha: The slope below zero, or where it starts when learned.
     """
-    return ops.where(x > 0, x, alpha * x)
+    return scaled_below(x, x, alpha)
 
 
 @activation(
@@ -180,9 +181,9 @@ def rrelu(x, lower=1 / 8, upper=1 / 3, seed=None):
         seed: A `keras.random.SeedGenerator`, or an integer, to draw the slopes uniformly; None for their mean.
     """
     if seed is None:
-        return ops.where(x > 0, x, (0.5 * lower + 0.5 * upper) * x)
+        return scaled_below(x, x, 0.5 * lower + 0.5 * upper)
     share = keras.random.uniform(ops.shape(x), dtype=keras.backend.standardize_dtype(x.dtype), seed=seed)
-    return ops.where(x > 0, x, (lower + (upper - lower) * share) * x)
+    return scaled_below(x, x, lower + (upper - lower) * share)
 
 
 @activation(

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_actsel.activations._catalogue import activation
 from keras_actsel.activations._parameter import Parameter
+from keras_actsel.activations._pieces import scaled_below
 
 
 @activation(
@@ -184,8 +185,7 @@ def penalized_tanh(x):
 
     In place of tanh in networks for text, the gates of LSTM cells included.
     """
-    squashed = ops.tanh(x)
-    return ops.where(x > 0, squashed, 0.25 * squashed)
+    return scaled_below(ops.tanh(x), x, 0.25)
 
 
 @activation(
