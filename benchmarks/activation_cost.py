@@ -171,7 +171,7 @@ def table(results):
 
 
 def picture(results, path):
-    """Bars of forward and backward against relu, cheapest first, one panel for each backend."""
+    """Forward and backward against relu, on a logarithmic axis, cheapest first, one panel for each backend."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -182,9 +182,12 @@ def picture(results, path):
     figure, axes = plt.subplots(1, len(results), figsize=(4.2 * len(results), 0.17 * count + 1), squeeze=False)
     for axis, (backend, rows) in zip(axes[0], results.items(), strict=True):
         ordered = sorted(rows, key=lambda name: -rows[name]["both"])
-        axis.barh(ordered, [rows[name]["both"] for name in ordered], color="#4477aa", height=0.7)
+        axis.set_xscale("log")
+        axis.hlines(ordered, 1.0, [rows[name]["both"] for name in ordered], color="#bbccdd", linewidth=2)
+        axis.plot([rows[name]["both"] for name in ordered], ordered, "o", color="#4477aa", markersize=4)
         axis.axvline(1.0, color="black", linewidth=0.8)
         axis.set_title(f"{backend}: forward + backward, relu = 1", fontsize=9)
+        axis.set_xticks([0.1, 0.3, 1, 3, 10, 30, 100, 300], ["0.1", "0.3", "1", "3", "10", "30", "100", "300"])
         axis.tick_params(labelsize=7)
         axis.margins(y=0.005)
         axis.spines[["top", "right"]].set_visible(False)
