@@ -42,6 +42,7 @@ def test_the_readme_has_the_two_commands_with_extras_that_exist():
     assert project["scripts"] == {"keras-actsel": "keras_actsel.cli:main"}
 
 
+@pytest.mark.slow
 def test_the_command_of_the_main_job_runs_as_printed():
     """As printed but for the time it takes: the fewest samples, epochs and seeds."""
     _, *arguments = commands()["keras-actsel"][1].split()
@@ -52,6 +53,7 @@ def test_the_command_of_the_main_job_runs_as_printed():
     assert "no difference is claimed" in " ".join(result.stdout.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [d for d in DOCUMENTS if blocks(d, "python")], ids=lambda path: path.name)
 def test_python_blocks_run(path, tmp_path):
     # One process for a document, as its blocks build on each other; the fewest epochs and seeds that show they run.
@@ -62,6 +64,7 @@ def test_python_blocks_run(path, tmp_path):
     run([sys.executable, "-c", program], tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_examples_run(path, tmp_path):
     assert len(path.read_text(encoding="utf-8").splitlines()) < 60
@@ -78,11 +81,13 @@ def run(command, folder, **extra):
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+@pytest.mark.slow
 def test_the_catalogue_and_its_pictures_follow_the_records(tmp_path):
     pytest.importorskip("sympy")
     run([sys.executable, ROOT / "docs" / "generate.py", "--check"], tmp_path)
 
 
+@pytest.mark.slow
 def test_what_is_stale_is_named(tmp_path):
     """A fact, a picture's digest and a family that is gone; the rest of the folder is as it was."""
     pytest.importorskip("sympy")

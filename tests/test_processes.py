@@ -10,6 +10,8 @@ import pytest
 
 from keras_actsel import replace
 
+pytestmark = pytest.mark.slow
+
 MODULE = '''
 from keras_actsel import activation
 

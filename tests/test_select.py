@@ -11,6 +11,8 @@ import keras_actsel
 from keras_actsel import layers
 from keras_actsel.search import Exhaustive, Request, Strategy, TrialError, select
 
+pytestmark = pytest.mark.slow
+
 
 def blobs(samples=90, classes=3, seed=0):
     """Clouds of points around the corners of a polygon: inputs (samples, 2), labels (samples,)."""

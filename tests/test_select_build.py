@@ -9,6 +9,8 @@ from test_select import DATA, Watch, X, Y, equal
 from keras_actsel import layers
 from keras_actsel.search import TrialError, select
 
+pytestmark = pytest.mark.slow
+
 FEW = {"seeds": 2, "confirm": 0, "verbose": 0}
 
 

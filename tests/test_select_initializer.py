@@ -11,6 +11,8 @@ from keras_actsel import layers, surgery
 from keras_actsel.cli._select import initializers_of
 from keras_actsel.search import select
 
+pytestmark = pytest.mark.slow
+
 X = np.random.default_rng(0).normal(size=(48, 4))
 Y = X[:, :1] * X[:, 1:2]
 HE = keras.initializers.HeNormal
