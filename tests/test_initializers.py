@@ -48,7 +48,7 @@ def test_gain_of_a_leaky_relu_is_that_of_he(slope):
 
 @pytest.mark.parametrize(("names", "value"), MIXTURES.items(), ids=str)
 def test_gain_of_a_mixture_at_its_start(names, value):
-    assert initializers.gain(layers.ActivationMixture(names)) == pytest.approx(value, abs=6e-4)
+    assert initializers.gain(layers.ActivationMixture(names, standardize=False)) == pytest.approx(value, abs=6e-4)
 
 
 def second_moment(function):
@@ -88,17 +88,17 @@ def test_starting_values_are_those_of_the_initializer():
 
 
 def test_gain_of_mixtures_follows_their_coefficients():
-    layer = layers.ActivationMixture(["linear", "relu"], combination="linear", axis=-1)
+    layer = layers.ActivationMixture(["linear", "relu"], "linear", axis=-1, standardize=False)
     layer.build((None, 2))
     layer.mixing_weights.assign([[1.0, 0.0], [0.0, 1.0]])  # the identity on one channel, relu on the other
     assert initializers.gain(layer) == pytest.approx((2 / 1.5) ** 0.5, rel=1e-6)
     assert initializers.gain(layers.Activation(layer)) == pytest.approx(
-        initializers.gain(layers.ActivationMixture(["linear", "relu"])), rel=1e-6
+        initializers.gain(layers.ActivationMixture(["linear", "relu"], standardize=False)), rel=1e-6
     )  # `Activation` applies a copy, which starts anew
 
 
 def test_a_mixture_takes_what_its_candidates_have_learned():
-    layer = layers.ActivationMixture(["prelu", "relu"])
+    layer = layers.ActivationMixture(["prelu", "relu"], standardize=False)
     layer.build((None, 2))
     layer._branches[0].alpha.assign([0.0, 0.0])
     assert initializers.gain(layer) == pytest.approx(2**0.5, rel=1e-6)

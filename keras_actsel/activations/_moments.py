@@ -39,8 +39,8 @@ def moments(
     deviation = max(float(variance), 1e-12) ** 0.5
     z, weights = _rule(tuple((k - mean) / deviation for k in kinks))
     density = weights * np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)
-    values = _values(functions, mean + deviation * z)  # (K, nodes)
-    return values @ density, (values * density) @ values.T
+    f = values(functions, mean + deviation * z)  # (K, nodes)
+    return f @ density, (f * density) @ f.T
 
 
 @cache
@@ -52,7 +52,8 @@ def _rule(kinks: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
     return (centres[:, None] + halves[:, None] * x).ravel(), (halves[:, None] * w).ravel()
 
 
-def _values(functions: Sequence[Callable[[Any], Any]], points: np.ndarray) -> np.ndarray:
+def values(functions: Sequence[Callable[[Any], Any]], points: np.ndarray) -> np.ndarray:
+    """The values of K functions at an array of points, of shape (K, *points.shape): computed in float32, kept in 64."""
     with outside_graphs():
         x = ops.convert_to_tensor(points.astype("float32"))
         return np.stack([np.asarray(ops.convert_to_numpy(f(x)), "float64") for f in functions])

@@ -14,7 +14,7 @@ from keras_actsel.activations import ActivationFunction
 CHANNELS = 64
 """Of a layer with learned values for more channels than this, as many are looked at, evenly spread."""
 
-Combination = tuple[tuple[ActivationFunction, ...], tuple[float, ...]]
+Combination = tuple[tuple[ActivationFunction, ...], tuple[float, ...], float]
 
 
 def response(activation: Any, mean: float = 0.0, variance: float = 1.0) -> tuple[float, float]:
@@ -44,7 +44,12 @@ def mean_square_slope(activation: Any, mean: float = 0.0, variance: float = 1.0)
 
 
 def _slope(
-    records: Sequence[ActivationFunction], coefficients: Sequence[float], mean: float, variance: float, step: float
+    records: Sequence[ActivationFunction],
+    coefficients: Sequence[float],
+    _offset: float,
+    mean: float,
+    variance: float,
+    step: float,
 ) -> float:
     shifts = [(record, sign * step) for sign in (1, -1) for record in records]
     kinks = sorted({point - shift for record, shift in shifts for point in record.kink_points})
@@ -69,24 +74,30 @@ def as_activation(activation: Any) -> Any:
 
 
 def _response(
-    records: Sequence[ActivationFunction], coefficients: Sequence[float], mean: float, variance: float
+    records: Sequence[ActivationFunction], coefficients: Sequence[float], offset: float, mean: float, variance: float
 ) -> tuple[float, float]:
-    """E[f] = c'm and E[f^2] = c'Gc of f = sum c_k f_k."""
+    """E[f] = a + c'm and E[f^2] = a^2 + 2a c'm + c'Gc of f = a + sum c_k f_k."""
     kinks = sorted({point for record in records for point in record.kink_points})
     means, gram = activations.moments(records, kinks, mean, variance)
     c = np.asarray(coefficients)
-    return float(c @ means), float(c @ gram @ c)
+    first = float(c @ means)
+    return offset + first, offset * (offset + 2.0 * first) + float(c @ gram @ c)
 
 
 def _combinations(activation: Any) -> list[Combination]:
-    """For each channel, the elementwise functions and coefficients whose sum the activation is there."""
+    """For each channel, the elementwise functions, coefficients and offset that the activation is made of there."""
     if not isinstance(activation, layers.ActivationMixture):
-        return [((record,), (1.0,)) for record in _records(activation)]
+        return [((record,), (1.0,), 0.0) for record in _records(activation)]
     mixture = _built(activation)
-    coefficients = _columns(mixture.coefficients, len(mixture.candidates))
+    offset, weights = mixture.effective()
+    offsets = [value for (value,) in _columns(offset, 1)]
+    columns = _columns(weights, len(mixture.candidates))
     branches = [_records(branch) for branch in mixture._branches]
-    count = max(len(coefficients), *map(len, branches))
-    return [(tuple(_at(b, i, count) for b in branches), _at(coefficients, i, count)) for i in range(count)]
+    count = max(len(columns), *map(len, branches))
+    return [
+        (tuple(_at(b, i, count) for b in branches), _at(columns, i, count), _at(offsets, i, count))
+        for i in range(count)
+    ]
 
 
 def _at(values: Sequence[Any], index: int, count: int) -> Any:

@@ -6,6 +6,7 @@ import keras
 
 from keras_actsel import activations
 from keras_actsel.layers._activation import Activation
+from keras_actsel.layers._combination import EntropyRegularizer
 from keras_actsel.layers._mixture import ActivationMixture
 
 
@@ -23,7 +24,7 @@ def _named_layer(record: activations.ActivationFunction) -> type[Activation]:
 
 _NAMED = {record.layer_name: _named_layer(record) for record in activations.catalogue()}
 globals().update(_NAMED)
-__all__ = ["Activation", "ActivationMixture", *_NAMED]  # noqa: PLE0604
+__all__ = ["Activation", "ActivationMixture", "EntropyRegularizer", *_NAMED]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> type[Activation]:

@@ -102,6 +102,8 @@ class Activation(keras.layers.Layer):
         super().__init__(trainable=trainable if isinstance(trainable, bool) else True, **kwargs)
         self.supports_masking = True
         self.activation = type(layer).from_config(layer.get_config())
+        if not self.trainable:  # Keras passes a later `trainable = False` on, but not this one
+            self.activation.trainable = False
         self.learned: tuple[str, ...] = ()
         self.learning: dict[str, Any] = {}
         self.axis = self.seed = self.seed_generator = None
