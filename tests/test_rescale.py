@@ -99,6 +99,21 @@ def test_convolutions_pooling_and_branches():
         assert 0.15 < value.var() < 2.5, f"{name}: {value.var()}"
 
 
+@pytest.mark.parametrize("with_batch", [False, True])
+@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+def test_what_channels_have_in_common_is_not_averaged_away(activation, with_batch):
+    inputs = keras.Input((12, 12, 8))
+    h = keras.layers.Conv2D(24, 3, padding="same")(inputs)
+    for _ in range(4):
+        residual = h
+        for _ in range(2):
+            h = keras.layers.Conv2D(24, 3, padding="same")(keras.layers.Activation(activation)(h))
+        h = keras.layers.Add()([h, residual])
+    h = keras.layers.GlobalAveragePooling2D()(keras.layers.Activation(activation)(h))
+    model = rescale(keras.Model(inputs, keras.layers.Dense(64)(h)), IMAGES if with_batch else None)
+    assert 0.3 < (model.predict(IMAGES, verbose=0) ** 2).mean() < 3.0
+
+
 def test_einsum_embedding_and_time_distributed():
     inputs = keras.Input((6,), dtype="int32")
     h = keras.layers.Embedding(50, 32, name="table")(inputs)
@@ -160,6 +175,8 @@ def test_inputs_are_measured_and_counted():
     assert_standard([rescale(model, x).predict(x, verbose=0)])
     with pytest.raises(ValueError, match=r"x must be a batch for each input of the model. Expected 1. Received: 2."):
         rescale(model, [x, x])
+    with pytest.raises(ValueError, match=r"x has values that are not finite. Received: NaN or infinity."):
+        rescale(model, np.full((5, 64), np.nan))
 
 
 def test_half_precision_and_policies():

@@ -1,5 +1,6 @@
 """The gain of an activation, and the initializer of weights that have it."""
 
+import math
 from typing import Any
 
 import keras
@@ -34,6 +35,11 @@ def gain(activation: Any) -> float:
     Source: He et al. 2015, https://arxiv.org/abs/1502.01852
     """
     _, second = response(activation)
+    if not math.isfinite(second):
+        raise ValueError(
+            f"{str(as_activation(activation))!r} has no gain: it is NaN or infinite for some normal inputs. "
+            f"Expected a finite E[f(z)^2]. Received: {second}."
+        )
     if not second > 0:
         raise ValueError(
             f"{str(as_activation(activation))!r} is 0 for a standard normal input, so no weights make up for it. "

@@ -9,7 +9,7 @@ import numpy as np
 from keras_actsel.initializers._propagation import Moments
 from keras_actsel.initializers._response import mean_square_slope, response
 
-STANDARD: Moments = (0.0, 1.0)
+STANDARD = Moments(0.0, 1.0)
 _MEANS = (0.0, 1.0)
 _VARIANCES = (1.0, 1 / 4, 4.0, 1 / 16, 16.0, 1 / 64, 64.0)
 _SAMPLES = (1.0, 4.0, 16.0)
@@ -37,10 +37,10 @@ def operating_point(activation: Any) -> Moments:
     both hold; else, as for functions that grow like a square, one around the mean 1, where they are close to a line;
     and (0, 1) where there is none, or where f is not elementwise.
     """
-    points = ((mean, variance) for mean in _MEANS for variance in _VARIANCES)
+    points = (Moments(mean, variance) for mean in _MEANS for variance in _VARIANCES)
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not stable
-            return next((point for point in points if _is_stable(activation, *point)), STANDARD)
+            return next((point for point in points if _is_stable(activation, point.mean, point.variance)), STANDARD)
     except ValueError:
         return STANDARD
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -20,6 +20,8 @@ class Signal:
         variance: The variance, likewise.
         shape: Its shape, None for the batch and what is not known.
         value: Its value for a batch, where one is given.
+        between: The part of the variance that is between the means of the channels. It is the same at every
+            position, so that no average over positions takes it away.
         kept: The share of its squared mean that the next kernel is to let through, from 0 to 1.
     """
 
@@ -27,6 +29,7 @@ class Signal:
     variance: float
     shape: tuple[int | None, ...]
     value: Any = None
+    between: float = 0.0
     kept: float = 1.0
 
     @property
@@ -35,7 +38,14 @@ class Signal:
         return self.variance + self.mean**2
 
 
-Moments = tuple[float, float]
+class Moments(NamedTuple):
+    """Mean, variance, and the part of it that is between the means of the channels."""
+
+    mean: float
+    variance: float
+    between: float = 0.0
+
+
 Rule = Callable[[Any, Sequence[Signal]], Moments]
 
 
@@ -49,43 +59,50 @@ def rule_of(op: Any) -> Rule | None:
 
 def _same(op: Any, inputs: Sequence[Signal]) -> Moments:  # noqa: ARG001
     (signal,) = inputs
-    return signal.mean, signal.variance
+    return Moments(signal.mean, signal.variance, signal.between)
 
 
 def _sum(op: Any, inputs: Sequence[Signal]) -> Moments:  # noqa: ARG001
-    return sum(s.mean for s in inputs), sum(s.variance for s in inputs)
+    return Moments(*(sum(getattr(s, part) for s in inputs) for part in Moments._fields))
 
 
 def _difference(op: Any, inputs: Sequence[Signal]) -> Moments:  # noqa: ARG001
     first, second = inputs
-    return first.mean - second.mean, first.variance + second.variance
+    return Moments(first.mean - second.mean, first.variance + second.variance, first.between + second.between)
 
 
 def _average(op: Any, inputs: Sequence[Signal]) -> Moments:
-    mean, variance = _sum(op, inputs)
-    return mean / len(inputs), variance / len(inputs) ** 2
+    mean, variance, between = _sum(op, inputs)
+    return Moments(mean / len(inputs), variance / len(inputs) ** 2, between / len(inputs) ** 2)
 
 
 def _product(op: Any, inputs: Sequence[Signal]) -> Moments:  # noqa: ARG001
     mean = math.prod(s.mean for s in inputs)
-    return mean, math.prod(s.square for s in inputs) - mean**2
+    means = math.prod(s.between + s.mean**2 for s in inputs)
+    return Moments(mean, math.prod(s.square for s in inputs) - mean**2, means - mean**2)
 
 
 def _concatenation(op: Any, inputs: Sequence[Signal]) -> Moments:
     sizes = [s.shape[getattr(op, "axis", -1)] or 1 for s in inputs]
     mean = float(np.average([s.mean for s in inputs], weights=sizes))
-    return mean, float(np.average([s.square for s in inputs], weights=sizes)) - mean**2
+    square, means = (
+        float(np.average(values, weights=sizes))
+        for values in ([s.square for s in inputs], [s.between + s.mean**2 for s in inputs])
+    )
+    return Moments(mean, square - mean**2, means - mean**2)
 
 
 def _average_pooling(op: Any, inputs: Sequence[Signal]) -> Moments:
     (signal,) = inputs
-    return signal.mean, signal.variance / _window(op, signal)
+    within = signal.variance - signal.between
+    return Moments(signal.mean, signal.between + within / _window(op, signal), signal.between)
 
 
 def _max_pooling(op: Any, inputs: Sequence[Signal]) -> Moments:
     (signal,) = inputs
+    within = max(signal.variance - signal.between, 0.0)
     mean, variance = _largest_of(_window(op, signal))
-    return signal.mean + signal.variance**0.5 * mean, signal.variance * variance
+    return Moments(signal.mean + within**0.5 * mean, signal.between + within * variance, signal.between)
 
 
 def _window(op: Any, signal: Signal) -> int:
@@ -98,7 +115,7 @@ def _window(op: Any, signal: Signal) -> int:
 
 
 @cache
-def _largest_of(count: int) -> Moments:
+def _largest_of(count: int) -> tuple[float, float]:
     """Mean and variance of the largest of `count` independent standard normal variables."""
     from scipy.stats import norm
 
@@ -125,7 +142,7 @@ def _scaled(op: Any, mean: float, variance: float) -> Moments:
     if getattr(op, "gamma", None) is None:
         gamma = _values(getattr(op, "scale", None), 1.0)
     means = gamma * mean + beta
-    return float(means.mean()), float((gamma**2).mean() * variance + means.var())
+    return Moments(float(means.mean()), float((gamma**2).mean() * variance + means.var()), float(means.var()))
 
 
 def _values(weight: Any, default: float) -> Any:
@@ -137,11 +154,13 @@ def _rescaling(op: Any, inputs: Sequence[Signal]) -> Moments:
     (signal,) = inputs
     scale, offset = np.asarray(op.scale, "float64"), np.asarray(op.offset, "float64")
     means = scale * signal.mean + offset
-    return float(means.mean()), float((scale**2).mean() * signal.variance + means.var())
+    squares = (scale**2).mean()
+    between = float(squares * signal.between + means.var())
+    return Moments(float(means.mean()), float(squares * signal.variance + means.var()), between)
 
 
 def _standard(op: Any, inputs: Sequence[Signal]) -> Moments:  # noqa: ARG001
-    return 0.0, 1.0
+    return Moments(0.0, 1.0)
 
 
 def _named(pattern: str) -> list[type]:
@@ -178,6 +197,12 @@ _LAYERS: dict[type, Rule] = {
     keras.layers.Concatenate: _concatenation,
 }
 
+MERGING: tuple[type, ...] = (
+    *(kind for kind, rule in _LAYERS.items() if rule in (_average_pooling, _max_pooling)),
+    *(keras.layers.Add, keras.layers.Subtract, keras.layers.Average, keras.layers.Multiply, keras.layers.Concatenate),
+)
+"""Layers over elements whose dependence the rules do not know; their effect is measured where there are values."""
+
 # Nodes of the graph that are no layers, such as `a + b`, by their name.
 _NODES: dict[str, Rule] = {
     **dict.fromkeys(("Reshape", "Transpose", "Squeeze", "ExpandDims", "Swapaxes", "Moveaxis", "Cast"), _same),
@@ -196,4 +221,7 @@ def propagated(op: Any, inputs: Sequence[Signal]) -> Moments | None:
 def measured(signal: Signal, value: Any) -> Signal:
     """The signal with the mean and variance of a value."""
     numbers = np.asarray(ops.convert_to_numpy(ops.cast(value, "float32")), "float64")
-    return replace(signal, mean=float(numbers.mean()), variance=float(numbers.var()), value=value)
+    axis = -1 if numbers.ndim < 4 or keras.config.image_data_format() == "channels_last" else 1
+    channels = np.moveaxis(numbers, axis, -1).reshape(-1, numbers.shape[axis]) if numbers.ndim > 2 else numbers[:1]
+    between = float(channels.mean(axis=0).var()) if numbers.ndim > 2 else 0.0
+    return replace(signal, mean=float(numbers.mean()), variance=float(numbers.var()), between=between, value=value)

@@ -11,12 +11,12 @@ import numpy as np
 from keras import ops, tree
 
 from keras_actsel.initializers._operating import STANDARD, kept_share, operating_point
-from keras_actsel.initializers._propagation import Moments, Signal, measured, propagated
-from keras_actsel.initializers._response import response
+from keras_actsel.initializers._propagation import MERGING, Moments, Signal, measured, propagated
+from keras_actsel.initializers._response import linear_share, response
 from keras_actsel.surgery import activation_in, fed, rebuild, walk
 
 _SAMPLES = 512
-_After = tuple[float, float, float]
+_After = tuple[Moments, float]
 
 
 def rescale(model: Any, x: Any = None) -> Any:
@@ -47,7 +47,7 @@ def rescale(model: Any, x: Any = None) -> Any:
         A new model of the same kind, not compiled.
 
     Raises:
-        ValueError: If the model can't be copied, or `x` has not a batch for each of its inputs.
+        ValueError: If the model can't be copied, `x` has not a batch for each of its inputs, or is not finite.
 
     Warns:
         UserWarning: If there are layers whose effect is not known, and no `x` to measure it with.
@@ -88,7 +88,10 @@ def _inputs(model: Any, x: Any) -> list[Signal]:
         raise ValueError(
             f"x must be a batch for each input of the model. Expected {len(signals)}. Received: {len(values)}."
         )
-    return [measured(s, ops.convert_to_tensor(v)) for s, v in zip(signals, values, strict=True)]
+    starts = [measured(s, ops.convert_to_tensor(v)) for s, v in zip(signals, values, strict=True)]
+    if not all(math.isfinite(start.square) for start in starts):
+        raise ValueError("x has values that are not finite. Received: NaN or infinity. Expected numbers.")
+    return starts
 
 
 class _Scaler:
@@ -107,28 +110,31 @@ class _Scaler:
         """The signals that come out of a call, in the structure of `shapes`."""
         inputs = [leaf for leaf in tree.flatten((args, kwargs)) if isinstance(leaf, Signal)]
         after = self._after(op, inputs)
-        mean, variance, kept = after or (0.0, 1.0, 1.0)
-        signals = [Signal(mean, variance, tuple(tensor.shape), kept=kept) for tensor in tree.flatten(shapes)]
+        (mean, variance, between), kept = after or (Moments(0.0, 1.0), 1.0)
+        signals = [
+            Signal(mean, variance, tuple(tensor.shape), between=between, kept=kept) for tensor in tree.flatten(shapes)
+        ]
         if inputs and all(signal.value is not None for signal in inputs):
             values = zip(signals, tree.flatten(_value(op, args, kwargs)), strict=True)
-            signals = [replace(s, value=value) if after else measured(s, value) for s, value in values]
+            by_rule = after is not None and not isinstance(op, MERGING)
+            signals = [replace(s, value=value) if by_rule else measured(s, value) for s, value in values]
         elif after is None:
             self.unknown[op.name] = None
         return tree.pack_sequence_as(shapes, signals)
 
     def _after(self, op: Any, inputs: Sequence[Signal]) -> _After | None:
-        """Mean, variance and the kept share after an operation; None if its effect is not known."""
+        """Moments and the kept share after an operation; None if its effect is not known."""
         if len(inputs) == 1 and (activation := activation_in(op)) is not None:
-            return _activated(activation, (inputs[0].mean, inputs[0].variance), inputs[0].shape)
+            return _activated(activation, inputs[0], inputs[0].shape)
         layer = op.layer if isinstance(op, keras.layers.TimeDistributed) else op
         if isinstance(layer, keras.layers.Embedding):
-            return (*self._embedded(layer), 1.0)
+            return self._embedded(layer), 1.0
         if len(inputs) == 1 and (stages := _stages(layer)):
             moments = self._weighted(layer, stages, inputs[0], self._targets.get(id(op), STANDARD))
             activation = getattr(layer, "activation", None)
-            return (*moments, 1.0) if activation is None else _activated(activation, moments, inputs[0].shape)
+            return (moments, 1.0) if activation is None else _activated(activation, moments, inputs[0].shape)
         known = propagated(op, inputs)
-        return None if known is None else (*known, min((signal.kept for signal in inputs), default=1.0))
+        return None if known is None else (known, min((signal.kept for signal in inputs), default=1.0))
 
     def _first_time(self, layer: Any) -> bool:
         """Whether a layer is to be scaled now: it learns, and was not met before."""
@@ -141,15 +147,15 @@ class _Scaler:
         if self._first_time(layer) and table.any():
             table = table / np.sqrt((table**2).mean())
             layer.embeddings.assign(table)
-        return float(table.mean()), float(table.var())
+        return Moments(float(table.mean()), float(table.var()))
 
     def _weighted(self, layer: Any, stages: Sequence["_Stage"], signal: Signal, target: Moments) -> Moments:
-        mean, variance, first = signal.mean, signal.variance, self._first_time(layer)
+        before, first = Moments(signal.mean, signal.variance, signal.between), self._first_time(layer)
         for stage in stages:
             if first:
-                stage.scale(mean, variance, signal.kept, target if stage is stages[-1] else STANDARD)
-            mean, variance = stage.outcome(mean, variance)
-        return mean, variance
+                stage.scale(before, signal.kept, target if stage is stages[-1] else STANDARD)
+            before = stage.outcome(before)
+        return before
 
 
 def _value(op: Any, args: Any, kwargs: Any) -> Any:
@@ -157,21 +163,22 @@ def _value(op: Any, args: Any, kwargs: Any) -> Any:
     return op(*args, **kwargs)
 
 
-def _activated(activation: Any, before: Moments, shape: Sequence[int | None]) -> _After:
+def _activated(activation: Any, before: Signal | Moments, shape: Sequence[int | None]) -> _After:
     """What an activation makes of a normal variable; by a sample where it takes a whole axis."""
+    mean, variance = before.mean, before.variance
     try:
-        first, second = response(activation, *before)
+        first, second = response(activation, mean, variance)
     except ValueError:
-        return _sampled(activation, before, shape)
-    return first, max(second - first**2, 0.0), kept_share(activation, *before)
+        return _sampled(activation, mean, variance, shape)
+    passed = linear_share(activation, mean, variance) * before.between / max(variance, 1e-12)
+    return Moments(first, max(second - first**2, 0.0), passed), kept_share(activation, mean, variance)
 
 
-def _sampled(activation: Any, before: Moments, shape: Sequence[int | None]) -> _After:
-    mean, variance = before
+def _sampled(activation: Any, mean: float, variance: float, shape: Sequence[int | None]) -> _After:
     sizes = [size or 8 for size in shape[1:]]
     drawn = np.random.default_rng(0).normal(mean, variance**0.5, (_SAMPLES, *sizes)).astype("float32")
     sample = measured(Signal(0.0, 1.0, ()), activation(ops.convert_to_tensor(drawn)))
-    return sample.mean, sample.variance, 1.0
+    return Moments(sample.mean, sample.variance), 1.0
 
 
 class _Stage:
@@ -192,25 +199,27 @@ class _Stage:
         w = _numbers(self.kernel)
         return self.share * w.sum(axis=self.axes), self.share * (w**2).sum(axis=self.axes)
 
-    def scale(self, mean: float, variance: float, kept: float, target: Moments) -> None:
+    def scale(self, before: Moments, kept: float, target: Moments) -> None:
         """Scale the kernel to the target's variance; the bias takes away the mean not kept, and adds the target's."""
         kept = 1.0 if self.bias is None else kept
         total, squares = self._sums()
+        mean, variance, _ = before
         size = variance * squares.mean() + kept * mean**2 * (total**2).mean()
         if not size > 1e-30:
             return  # a constant input, or a kernel of zeros
-        offset, spread = target
+        offset, spread, _ = target
         factor = (spread / size) ** 0.5
         self.kernel.assign(_numbers(self.kernel) * factor)
         if self.bias is not None:
             self.bias.assign((offset - (1.0 - kept**0.5) * factor * mean * total).reshape(self.bias.shape))
 
-    def outcome(self, mean: float, variance: float) -> Moments:
+    def outcome(self, before: Moments) -> Moments:
         """Mean and variance of the outputs, over the units too."""
         total, squares = self._sums()
         offset = 0.0 if self.bias is None else _numbers(self.bias).reshape(total.shape)
-        means = mean * total + offset
-        return float(means.mean()), float(variance * squares.mean() + means.var())
+        means = before.mean * total + offset
+        variance, between = (float(part * squares.mean() + means.var()) for part in before[1:])
+        return Moments(float(means.mean()), variance, between)
 
 
 def _numbers(weight: Any) -> Any:

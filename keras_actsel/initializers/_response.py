@@ -29,6 +29,19 @@ def response(activation: Any, mean: float = 0.0, variance: float = 1.0) -> tuple
     return float(first), float(second)
 
 
+def linear_share(activation: Any, mean: float, variance: float) -> float:
+    """The part of the variance of f(z), z ~ N(mean, variance), that follows z in a line: (E[f(z) (z - mean)])^2/v.
+
+    Of what varies with z alike in many places, about this much is left alike after f.
+
+    Raises:
+        ValueError: If f is not elementwise.
+    """
+    of_channels = Counter(_combinations(as_activation(activation)))
+    values = [_covariance(*combination, mean, variance) ** 2 for combination in of_channels]
+    return float(np.average(values, weights=list(of_channels.values())) / max(variance, 1e-12))
+
+
 def mean_square_slope(activation: Any, mean: float = 0.0, variance: float = 1.0) -> float:
     """E[f'(z)^2] for z ~ N(mean, variance), by differences over a tenth of a standard deviation.
 
@@ -82,6 +95,15 @@ def _response(
     c = np.asarray(coefficients)
     first = float(c @ means)
     return offset + first, offset * (offset + 2.0 * first) + float(c @ gram @ c)
+
+
+def _covariance(
+    records: Sequence[ActivationFunction], coefficients: Sequence[float], _offset: float, mean: float, variance: float
+) -> float:
+    """E[f(z) (z - mean)] of f = sum c_k f_k."""
+    kinks = sorted({point for record in records for point in record.kink_points})
+    _, gram = activations.moments([*records, lambda z: z - mean], kinks, mean, variance)
+    return float(np.asarray(coefficients) @ gram[:-1, -1])
 
 
 def _combinations(activation: Any) -> list[Combination]:
