@@ -101,9 +101,10 @@ class Activation(keras.layers.Layer):
             )
         super().__init__(trainable=trainable if isinstance(trainable, bool) else True, **kwargs)
         self.supports_masking = True
-        self.activation = type(layer).from_config(layer.get_config())
+        copied = type(layer).from_config(layer.get_config())
         if not self.trainable:  # Keras passes a later `trainable = False` on, but not this one
-            self.activation.trainable = False
+            copied.trainable = False
+        self.activation = copied
         self.learned: tuple[str, ...] = ()
         self.learning: dict[str, Any] = {}
         self.axis = self.seed = self.seed_generator = None
