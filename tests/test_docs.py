@@ -64,6 +64,26 @@ def test_python_blocks_run(path, tmp_path):
     run([sys.executable, "-c", program], tmp_path)
 
 
+CHECK_ALL = """
+from keras_actsel import testing
+from keras_actsel.activations import catalogue
+
+(*entered,) = (record for record in catalogue() if record.function.__module__ == "__main__")
+assert len(entered) == {count}, entered
+for record in entered:
+    testing.check(record)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["architecture.md", "contributing.md"])
+def test_activations_that_documents_define_pass_the_kit(name, tmp_path):
+    pytest.importorskip("sympy")
+    program = "\n".join(block for block in blocks(ROOT / "docs" / name, "python") if "@activation(" in block)
+    assert (count := program.count("@activation(")) > 0
+    run([sys.executable, "-c", program + CHECK_ALL.format(count=count)], tmp_path)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_examples_run(path, tmp_path):

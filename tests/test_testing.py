@@ -82,8 +82,9 @@ class Leaves(layers.Activation):
 
 
 def outside(x):
-    """Asks its values what to do, which no compiled function can."""
-    return ops.sigmoid(x) if float(ops.max(x)) > -1e9 else x
+    """Asks its values what to do, which no compiled function can; models are built from it all the same."""
+    symbolic = keras.backend.is_keras_tensor(x)
+    return ops.sigmoid(x) if symbolic or float(ops.max(x)) > -1e9 else x
 
 
 def counts(x):
@@ -158,6 +159,46 @@ def test_finds_what_is_broken(name):
     if name == "cost" and BACKEND != "jax":
         pytest.skip("counted on JAX")
     found(BROKEN[name], name)
+
+
+def test_says_how_to_mend_a_derivative_that_overflows():
+    factors = {"formula": "x*exp(-x**2)", "derivative_formula": "(1 - 2*x**2)*exp(-x**2)"}
+    bump = record(lambda x: x * ops.exp(-x * x), **factors)
+    message = found(bump, "derivative")
+    assert "nan instead of a number at x = [-2.97" in message
+    assert "Order its factors so that it does not, or leave `derivative` out" in message
+    ordered = record(bump.function, **{**factors, "derivative_formula": "exp(-x**2) - 2*(x*exp(-x**2))*x"})
+    testing.check(ordered, checks=["derivative"])
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        (
+            {"formula": "exq(x)"},
+            "Can't read the formula 'exq(x)' of 'soft': unknown word 'exq'. Expected an expression",
+        ),
+        ({"formula": "x*slope"}, "unknown word 'slope'. Expected an expression in x, its parameters (none) and words"),
+        ({"formula": "tanh(x"}, "Can't read the formula 'tanh(x' of 'soft': '(' was never closed."),
+        ({"surrogate": "expit(x)"}, "Can't read the surrogate 'expit(x)'"),
+        (
+            {"derivative_formula": "sech(x)**2"},
+            "Can't read the derivative 'sech(x)**2' of 'soft': unknown word 'sech'.",
+        ),
+        ({"kinks": ("zero",)}, "Can't read the kink 'zero' of 'soft': unknown word 'zero'."),
+    ],
+)
+def test_texts_that_cannot_be_read_are_told_once(facts, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        testing.check(record(**facts))
+
+
+@pytest.mark.parametrize("function", [lambda x: np.tanh(x), lambda x: x if float(ops.max(x)) > 0 else -x])
+def test_a_function_that_is_not_of_keras_ops_is_told_once(function):
+    with pytest.raises(
+        ValueError, match=r"can't be called on a tensor without values.*written in `keras\.ops`, not in"
+    ):
+        testing.check(record(function))
 
 
 def test_finds_nan_that_spreads():

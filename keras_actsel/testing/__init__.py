@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from keras_actsel import activations
-from keras_actsel.testing import _facts, _layers, _numbers  # noqa: F401
+from keras_actsel.testing import _facts, _layers, _numbers, _probe  # noqa: F401
 from keras_actsel.testing._subject import CHECKS, Subject
 
 __all__ = ["CHECKS", "Subject", "check"]
@@ -31,7 +31,8 @@ def check(
 
     Raises:
         AssertionError: If a check fails; the message lists all that fail, and what was found where.
-        ValueError: If there is neither formula nor reference to check against.
+        ValueError: If there is nothing that could be checked: neither formula nor reference to check against, a
+            formula that can't be read, or a function that is not written in `keras.ops`.
         ImportError: If SymPy or mpmath is needed and missing.
 
     Example:
@@ -45,19 +46,13 @@ def check(
             f"Can't check {str(record)!r} of kind {record.kind!r} without something to compare with. Received: no "
             "`reference`. Expected a NumPy function of its values, or an elementwise record with a `formula`."
         )
-    if reference is None:
-        _subject_needs()
+    _probe.require_readable(record, by_sympy=reference is None)
+    _probe.require_traceable(record)
     subject = Subject(record, reference, layer)
     failures = {name: message for name in checks or CHECKS if (message := _failure(name, subject))}
     if failures:
         found = "\n".join(f"  {name}: {message}" for name, message in failures.items())
         raise AssertionError(f"{record} fails {len(failures)} checks:\n{found}")
-
-
-def _subject_needs() -> None:
-    from keras_actsel.testing._exact import libraries
-
-    libraries()
 
 
 def _failure(name: str, subject: Subject) -> str:

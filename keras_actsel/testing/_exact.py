@@ -103,15 +103,25 @@ def expression(text: str, parameters: Mapping[str, Any]) -> Any:
 def _parsed(text: str, parameters: tuple[tuple[str, Any], ...]) -> Any:
     sympy = libraries().sympy
     x = sympy.Symbol("x", real=True)
-    words = {
+    names = {"x": x, **_own_words(), **{key: _symbolic(value) for key, value in parameters}}
+    parsed = sympy.sympify(text, locals=names, rational=True)
+    corners = (sympy.Abs, sympy.Max, sympy.Min, sympy.sign)
+    return parsed.rewrite(corners, sympy.Piecewise) if parsed.has(*corners) else parsed
+
+
+def _own_words() -> dict[str, Callable[[Any], Any]]:
+    """What formulas say beyond SymPy's own words."""
+    sympy = libraries().sympy
+    return {
         "sigmoid": lambda z: 1 / (1 + sympy.exp(-z)),
         "softplus": lambda z: sympy.log(1 + sympy.exp(z)),
         "log_sigmoid": lambda z: -sympy.log(1 + sympy.exp(-z)),
     }
-    names = {"x": x, **words, **{key: _symbolic(value) for key, value in parameters}}
-    parsed = sympy.sympify(text, locals=names, rational=True)
-    corners = (sympy.Abs, sympy.Max, sympy.Min, sympy.sign)
-    return parsed.rewrite(corners, sympy.Piecewise) if parsed.has(*corners) else parsed
+
+
+def vocabulary() -> set[str]:
+    """The words that formulas may use."""
+    return {*vars(libraries().sympy), *_own_words()}
 
 
 def _symbolic(value: Any) -> Any:
