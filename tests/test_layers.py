@@ -40,6 +40,13 @@ def config_of(layer):
 
 
 @pytest.fixture
+def channels_first():
+    keras.config.set_image_data_format("channels_first")
+    yield
+    keras.config.set_image_data_format("channels_last")
+
+
+@pytest.fixture
 def mixed_float16():
     keras.config.set_dtype_policy("mixed_float16")
     yield
@@ -138,6 +145,33 @@ def test_prelu_learns_one_slope_per_channel_from_a_quarter(numpy_of):
     layer.build((None, None, None, 3))
     np.testing.assert_array_equal(numpy_of(layer.alpha), [0.25] * 3)
     assert layers.PReLU(alpha=0.1, trainable="alpha").axis is None
+
+
+def test_channels_of_images_that_come_first(channels_first, numpy_of):
+    layer = layers.PReLU()
+    keras.config.set_image_data_format("channels_last")  # the layer keeps what held when it was made
+    for again in (layer, rebuilt(layer), layers.PReLU(data_format="channels_first")):
+        again.build((None, 3, 8, 5))
+        assert tuple(again.alpha.shape) == (3,)
+        again.alpha.assign([1.0, 2.0, 3.0])
+        image = np.full((2, 3, 8, 5), -1.0, "float32")
+        np.testing.assert_allclose(numpy_of(again(image)), image * np.reshape([1.0, 2.0, 3.0], (1, 3, 1, 1)))
+    assert config_of(rebuilt(layer)) == config_of(layer)
+
+
+@pytest.mark.parametrize(("shape", "channels"), [((None, 4), 4), ((None, 7, 4), 4), ((None, 4, 7, 7, 7), 4)])
+def test_channels_first_counts_for_images_alone(channels_first, shape, channels):
+    layer = layers.PReLU()
+    layer.build(shape)
+    assert tuple(layer.alpha.shape) == (channels,)
+
+
+def test_an_axis_that_is_given_holds_for_any_data_format(channels_first):
+    for layer, weight in ((layers.PReLU(axis=-1), (5,)), (layers.PReLU(trainable="alpha"), ())):
+        for again in (layer, rebuilt(layer)):
+            again.build((None, 3, 8, 5))
+            assert tuple(again.alpha.shape) == weight
+            assert "data_format" not in again.get_config()
 
 
 def test_dynamic_tanh_has_one_alpha_and_a_gamma_for_each_channel(numpy_of):
@@ -282,8 +316,34 @@ def test_masks_pass():
         ),
         (
             lambda: layers.Activation(layers.ActivationMixture(["relu", "tanh"], name="m"), axis=-1),
-            "The layer 'm' says itself what it learns along which axis. Received: trainable=None, axis=-1.",
+            "The layer 'm' says itself what it learns along which axis, and what it draws. "
+            "Received: trainable=None, axis=-1, seed=None. Expected none of them.",
         ),
+        (
+            lambda: layers.Activation("relu", axis=-1),
+            "'relu' learns nothing here that could differ along an axis. Received: axis=-1. "
+            "Expected axis=None, or `trainable=` with a parameter's name.",
+        ),
+        (
+            lambda: layers.Activation("relu", seed=3),
+            "'relu' draws no random numbers. Received: seed=3. Expected a seed for a function that does",
+        ),
+        (
+            lambda: layers.Activation("prelu", axis="channels"),
+            "`axis` must be an integer, a list of integers, or None. Received: 'channels'.",
+        ),
+        (lambda: layers.PReLU(axis=[1, True]), "Received: [1, True]."),
+        (
+            lambda: layers.PReLU(data_format="first"),
+            "`data_format` must be 'channels_first' or 'channels_last'. Received: 'first'.",
+        ),
+        (
+            lambda: layers.LeakyReLU(0.1),
+            "LeakyReLU takes its arguments by name. Received: 0.1. Expected LeakyReLU(negative_slope=0.1).",
+        ),
+        (lambda: layers.Mish(0.1), "Mish takes its arguments by name. Received: 0.1. 'mish' has no parameters."),
+        (lambda: layers.Activation("GELU"), "Unknown activation 'GELU'. Did you mean 'gelu'?"),
+        (lambda: layers.Activation("LeakyReLU"), "Unknown activation 'LeakyReLU'. Did you mean 'leaky_relu'?"),
         (lambda: layers.PReLU(axis=0).build((8, 4)), "can't be the batch"),
         (lambda: layers.PReLU(axis=5).build((8, 4)), "along axis 5"),
     ],

@@ -37,11 +37,14 @@ class Activation(keras.layers.Layer):
         trainable: The names of the parameters to learn; a bool is Keras's own `trainable`. By default what the
             record says: `"prelu"` learns its slope, most learn nothing.
         axis: Integer or list: the axes along which a learned parameter has a value for each index, -1 for one per
-            channel of a channels-last tensor. None: one value for the layer. Default: -1 for a record that learns by
-            itself and for each channel (`"prelu"`), else None. Beside parameters that differ by channel, one that the
-            record shares keeps a single value (`"dynamic_tanh"`). For a function of an axis (`"softmax"`, `"glu"`) it
-            is that axis.
+            channel of a channels-last tensor. None: one value for the layer. Default: the channels' axis for a record
+            that learns by itself and for each channel (`"prelu"`), else None. Beside parameters that differ by channel,
+            one that the record shares keeps a single value (`"dynamic_tanh"`). For a function of an axis (`"softmax"`,
+            `"glu"`) it is that axis.
         seed: For a function that draws random numbers in training (`"rrelu"`): an integer that makes them repeatable.
+        data_format: Where that default finds the channels: `"channels_first"` is axis 1 of inputs of more than three
+            axes, such as (batch, channels, height, width); `"channels_last"`, and any other input, is -1. Default:
+            `keras.config.image_data_format()` when the layer is made; it is saved with the layer.
         **kwargs: Parameters of the activation; for a learned one `alpha`, say, also `alpha_initializer`,
             `alpha_regularizer` and `alpha_constraint`; and the base layer's `name`, `dtype`, ...
 
@@ -49,7 +52,8 @@ class Activation(keras.layers.Layer):
     Output shape: That of the input, except for functions that change the width (`"glu"`).
 
     Raises:
-        ValueError: For an unknown activation or parameter, or an axis whose size is unknown.
+        ValueError: For an unknown activation or parameter, an axis whose size is unknown, or an argument that would
+            do nothing: an axis where nothing is learned along it, a seed where nothing is drawn.
 
     Example:
         >>> import numpy as np
@@ -63,6 +67,7 @@ class Activation(keras.layers.Layer):
     learning: dict[str, Any]
     axis: int | Sequence[int] | None
     seed: int | None
+    data_format: str | None
 
     def __init__(
         self,
@@ -71,12 +76,13 @@ class Activation(keras.layers.Layer):
         trainable: bool | str | Sequence[str] | None = None,
         axis: int | Sequence[int] | None = None,
         seed: int | None = None,
+        data_format: str | None = None,
         **kwargs: Any,
     ) -> None:
         if isinstance(activation, dict):
             activation = keras.saving.deserialize_keras_object(activation)
         if isinstance(activation, keras.Layer):
-            self._init_around(activation, trainable, axis, kwargs)
+            self._init_around(activation, trainable, axis, seed, kwargs)
             return
         record = activations.get(activation)
         parameters = {key: kwargs.pop(key) for key in list(kwargs) if key in record.parameters}
@@ -87,17 +93,18 @@ class Activation(keras.layers.Layer):
         super().__init__(trainable=trainable if isinstance(trainable, bool) else True, **kwargs)
         self.supports_masking = True
         self.activation = record.with_parameters(**parameters)
-        self._choose_learned(trainable, axis)
+        self._choose_learned(trainable, axis, data_format)
         self.learning = {key: _HOW_TO_LEARN[key.rpartition("_")[2]].get(value) for key, value in learning.items()}
         self._check_learned()
+        self._check_used(seed)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed) if record.stochastic else None
 
-    def _init_around(self, layer: keras.Layer, trainable: Any, axis: Any, kwargs: dict[str, Any]) -> None:
-        if axis is not None or (trainable and not isinstance(trainable, bool)):
+    def _init_around(self, layer: keras.Layer, trainable: Any, axis: Any, seed: Any, kwargs: dict[str, Any]) -> None:
+        if axis is not None or seed is not None or (trainable and not isinstance(trainable, bool)):
             raise ValueError(
-                f"The layer {layer.name!r} says itself what it learns along which axis. "
-                f"Received: trainable={trainable!r}, axis={axis!r}. Expected none of them."
+                f"The layer {layer.name!r} says itself what it learns along which axis, and what it draws. "
+                f"Received: trainable={trainable!r}, axis={axis!r}, seed={seed!r}. Expected none of them."
             )
         super().__init__(trainable=trainable if isinstance(trainable, bool) else True, **kwargs)
         self.supports_masking = True
@@ -107,7 +114,7 @@ class Activation(keras.layers.Layer):
         self.activation = copied
         self.learned: tuple[str, ...] = ()
         self.learning: dict[str, Any] = {}
-        self.axis = self.seed = self.seed_generator = None
+        self.axis = self.seed = self.seed_generator = self.data_format = None
 
     @staticmethod
     def _refuse_unknown(record: activations.ActivationFunction, kwargs: dict[str, Any]) -> None:
@@ -117,13 +124,17 @@ class Activation(keras.layers.Layer):
                 f"({', '.join(record.parameters) or 'it has none'}), or 'name', 'dtype'."
             )
 
-    def _choose_learned(self, trainable: Any, axis: Any) -> None:
+    def _choose_learned(self, trainable: Any, axis: Any, data_format: str | None) -> None:
         """What is learned and along which axes: as asked for, else as the record says."""
         by_default = trainable is None or isinstance(trainable, bool)
         names = self.activation.trainable if by_default else (trainable,) if isinstance(trainable, str) else trainable
         self.learned = tuple(names)
         per_channel = by_default and any(self.activation.specs[key].per_channel for key in self.learned)
-        self.axis = -1 if axis is None and per_channel else axis
+        images = _checked_format(data_format or keras.config.image_data_format())
+        along_channels = axis is None and per_channel
+        # Which axis comes first is known with the input's rank; that it is the last one is known now.
+        self.data_format = images if along_channels and images == "channels_first" else None
+        self.axis = -1 if along_channels and self.data_format is None else axis
 
     def _check_learned(self) -> None:
         numbers = [key for key, value in self.activation.parameters.items() if isinstance(value, (float, tuple))]
@@ -140,11 +151,24 @@ class Activation(keras.layers.Layer):
                     f"Expected {key.rpartition('_')[0]!r} among them."
                 )
 
+    def _check_used(self, seed: int | None) -> None:
+        if axes(self.axis) and not self.learned:
+            raise ValueError(
+                f"{str(self.activation)!r} learns nothing here that could differ along an axis. "
+                f"Received: axis={self.axis!r}. Expected axis=None, or `trainable=` with a parameter's name."
+            )
+        if seed is not None and not self.activation.stochastic:
+            raise ValueError(
+                f"{str(self.activation)!r} draws no random numbers. Received: seed={seed!r}. "
+                "Expected a seed for a function that does, such as 'rrelu', only."
+            )
+
     def build(self, input_shape: Any) -> None:
         """Create a weight for each learned parameter: its own shape, times as many as `axis` has indices."""
         if isinstance(self.activation, keras.Layer):
             self.activation.build(input_shape)
-        sizes = axis_sizes(self.name, self.axis, input_shape)
+        axis = self.axis if self.data_format is None else 1 if len(input_shape) > 3 else -1
+        sizes = axis_sizes(self.name, axis, input_shape)
         for key in self.learned:
             own = () if self._is_shared(key) else tuple(sizes.values())
             setattr(self, key, self._add_parameter(key, own))
@@ -197,15 +221,17 @@ class Activation(keras.layers.Layer):
         config = super().get_config()
         config["activation"] = keras.saving.serialize_keras_object(self.activation)
         learning = {key: keras.saving.serialize_keras_object(value) for key, value in self.learning.items()}
-        seed = {} if self.seed is None else {"seed": self.seed}
-        return {**config, "learned": list(self.learned), "axis": self.axis, **learning, **seed}
+        given = {"seed": self.seed, "data_format": self.data_format}
+        given = {key: value for key, value in given.items() if value is not None}
+        return {**config, "learned": list(self.learned), "axis": self.axis, **learning, **given}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Activation":
         """The layer that `get_config` describes."""
         config = dict(config)
-        unfrozen = config.pop("trainable", True)
-        layer = cls(trainable=config.pop("learned", None), **config)
+        unfrozen, learned = config.pop("trainable", True), config.pop("learned", None)
+        by_default = "data_format" in config  # which is kept for what is learned by default alone
+        layer = cls(trainable=None if by_default else learned, **config)
         layer.trainable = unfrozen
         return layer
 
@@ -235,10 +261,30 @@ def _start(value: Any, sizes: tuple[int, ...]) -> Any:
     return vector
 
 
+def _checked_format(data_format: str) -> str:
+    if data_format not in ("channels_first", "channels_last"):
+        raise ValueError(f"`data_format` must be 'channels_first' or 'channels_last'. Received: {data_format!r}.")
+    return data_format
+
+
+def axes(axis: Any) -> tuple[int, ...]:
+    """An `axis` argument as a tuple; of None it is empty.
+
+    Raises:
+        ValueError: If it is anything but an integer, a list of integers, or None.
+    """
+    wanted = () if axis is None else axis if isinstance(axis, (list, tuple)) else (axis,)
+    if not all(isinstance(a, int) and not isinstance(a, bool) for a in wanted):
+        raise ValueError(
+            f"`axis` must be an integer, a list of integers, or None. Received: {axis!r}. "
+            "The channels of a channels-last tensor are along axis -1."
+        )
+    return tuple(wanted)
+
+
 def axis_sizes(layer_name: str, axis: int | Sequence[int] | None, input_shape: Sequence[int | None]) -> dict[int, int]:
     """The sizes along `axis` of a shape, by non-negative axis; None dimensions elsewhere are no concern."""
-    wanted = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
-    sizes: dict[int, int] = {}
+    wanted, sizes = axes(axis), dict[int, int]()
     for a in sorted(i % len(input_shape) if -len(input_shape) <= i < len(input_shape) else i for i in wanted):
         size = input_shape[a] if a < len(input_shape) and a >= 0 else None
         if size is None or a == 0:
