@@ -29,7 +29,7 @@ def gain(activation: Any) -> float:
         >>> from keras_actsel import initializers, layers
         >>> round(initializers.gain("relu") ** 2, 4), round(initializers.gain("tanh"), 4)
         (2.0, 1.5925)
-        >>> round(initializers.gain(layers.ActivationMixture(["linear", "relu", "tanh"])), 3)
+        >>> round(initializers.gain(layers.ActivationMixture.aff()), 3)
         1.382
 
     Source: He et al. 2015, https://arxiv.org/abs/1502.01852
