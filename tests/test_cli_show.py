@@ -16,10 +16,15 @@ def test_list_has_every_entry():
     # A long summary folds; its further lines begin with more space.
     lines = {line.split()[0]: line for line in output.splitlines() if line[1:2].strip()}
     assert set(ENTRIES) <= set(lines)
-    assert "-0.278 to inf" in lines["silu"]
-    assert lines["silu"].split()[1:3] == ["hidden", "medium"]
+    assert lines["silu"].split() == ["silu", "hidden", "Sigmoid", "linear", "unit,", "or", "swish"]
     assert f"{len(activations.catalogue())} activations" in output
     assert max(map(len, output.splitlines())) <= 80
+    assert len(output.splitlines()) < 1.2 * len(ENTRIES)  # most summaries need one line
+
+
+def test_list_shows_costs_and_ranges_where_there_is_room():
+    lines = {line.split()[0]: line for line in invoke("list", width=120).output.splitlines() if line[1:2].strip()}
+    assert lines["silu"].split()[1:6] == ["hidden", "medium", "-0.278", "to", "inf"]
 
 
 def test_list_of_a_kind():
@@ -34,6 +39,36 @@ def test_list_of_a_place():
     assert "hard_sigmoid" in output
     assert "relu" not in output
     assert "Unknown belongs 'gates'. Did you mean 'gate'?" in refused("list", "--belongs", "gates")
+
+
+def listed(*conditions):
+    """The names of those that meet all conditions."""
+    output = invoke("list", *(word for condition in conditions for word in ("--where", condition)), width=200).output
+    return [line.split()[0] for line in output.splitlines()[1:-2]]
+
+
+def test_list_where_facts_hold():
+    assert listed("kind=elementwise", "monotonic=true", "cost=low") == [
+        r.name for r in activations.catalogue(kind="elementwise", monotonic=True, cost="low")
+    ]
+    assert listed("belongs=gate", "belongs=output") == [
+        r.name for r in activations.catalogue(belongs="gate") if "output" in r.belongs
+    ]
+    assert listed("smoothness = -1") == [r.name for r in activations.catalogue(smoothness=-1)]
+    assert "tanh" in listed("saturates=left", "smoothness=inf", "stochastic=false")
+
+
+def test_list_where_it_can_not_be_asked():
+    assert "Unknown fact 'bound'. Did you mean 'bounded'?" in refused("list", "--where", "bound=true")
+    assert "Unknown monotonic 'yes'. Expected one of: false, true." in refused("list", "--where", "monotonic=yes")
+    assert "Could not read the condition 'monotonic'. Expected FACT=VALUE" in refused("list", "--where", "monotonic")
+
+
+def test_show_several():
+    output = invoke("show", "mish", "leaky_relu(negative_slope=0.1)").output
+    assert output.index("keras_actsel.layers.Mish") < output.index("keras_actsel.layers.LeakyReLU")
+    result = invoke("show", "mish", "reluu")
+    assert (result.exit_code, result.stdout) == (2, "")
 
 
 @pytest.mark.parametrize("name", ENTRIES)

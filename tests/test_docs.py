@@ -80,7 +80,8 @@ for record in entered:
 def test_activations_that_documents_define_pass_the_kit(name, tmp_path):
     pytest.importorskip("sympy")
     program = "\n".join(block for block in blocks(ROOT / "docs" / name, "python") if "@activation(" in block)
-    assert (count := program.count("@activation(")) > 0
+    count = program.count("@activation(")
+    assert count > 0
     run([sys.executable, "-c", program + CHECK_ALL.format(count=count)], tmp_path)
 
 

@@ -112,7 +112,7 @@ def select(  # noqa: PLR0913 - each argument is an option of the command
     run(Plan(dataset, target, subset, model, candidates or [], objective, json, quiet, {**training, **drawn}))
 
 
-@app.command("list", epilog="Example: keras-actsel list --kind axiswise")
+@app.command("list", epilog="Example: keras-actsel list --belongs hidden --where monotonic=true")
 def list_(
     kind: Annotated[
         str | None,
@@ -122,21 +122,26 @@ def list_(
         str | None,
         typer.Option(metavar="PLACE", help="Only those that belong in a place: hidden, output or gate."),
     ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FACT=VALUE", help="Only those of a fact: monotonic=true, cost=low. May be repeated."),
+    ] = None,
 ) -> None:
     """List the activations of the catalogue."""
     from keras_actsel.cli._show import print_catalogue
 
-    print_catalogue(kind, belongs)
+    given = {"kind": kind, "belongs": belongs}
+    print_catalogue([f"{fact}={word}" for fact, word in given.items() if word is not None] + (where or []))
 
 
 @app.command(epilog="Example: keras-actsel show 'leaky_relu(negative_slope=0.1)'")
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name, or its name with parameters.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names, or names with parameters.")],
 ) -> None:
-    """Show an activation: formula, derivative, facts, source and a plot."""
-    from keras_actsel.cli._show import print_activation
+    """Show activations: formula, derivative, facts, source and a plot."""
+    from keras_actsel.cli._show import print_activations
 
-    print_activation(name)
+    print_activations(names)
 
 
 def main() -> None:

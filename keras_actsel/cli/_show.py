@@ -1,6 +1,8 @@
 """`keras-actsel list` and `show`: the catalogue in the terminal."""
 
+import itertools
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,40 +18,68 @@ from keras_actsel._spelling import did_you_mean
 from keras_actsel.activations import ActivationFunction
 from keras_actsel.cli._plot import plot
 
+FACTS = (
+    *("kind", "belongs", "cost", "monotonic", "zero_centred", "bounded", "saturates", "smoothness", "gradient"),
+    *("stochastic", "needs_layer"),
+)
+"""What `list` can be asked for: facts of few values."""
 
-def print_catalogue(kind: str | None, belongs: str | None = None) -> None:
-    """A table of all activations, or of those of one kind or for one place.
+WIDE = 100
+"""Characters in a line from which on all columns leave room for the summary."""
+
+
+def print_catalogue(conditions: Sequence[str] = ()) -> None:
+    """A table of all activations, or of those that meet all conditions, such as `kind=axiswise`.
 
     Raises:
-        ValueError: For a kind that no activation is of, or a place where none belongs.
+        ValueError: For a fact that can't be asked for, or a value that no activation has.
     """
-    everything = activations.catalogue()
-    wanted = {"kind": kind, "belongs": belongs}
-    known = {"kind": {r.kind for r in everything}, "belongs": {place for r in everything for place in r.belongs}}
-    facts = {key: _known(key, word, sorted(known[key])) for key, word in wanted.items() if word is not None}
-    records = activations.catalogue(**facts)
-    table = Table(box=None, header_style="bold")
-    for title in ("name", "belongs", "cost", "range", "summary"):
-        table.add_column(title, no_wrap=title not in ("belongs", "summary"), overflow="fold")
-    for record in records:
-        table.add_row(
-            Text(record.name, style="cyan"),
-            ", ".join(record.belongs),
-            record.cost,
-            interval(record.range),
-            Text(record.summary.partition(": ")[0].rstrip(".")),
-        )
+    records = set(activations.catalogue())
+    for condition in conditions:
+        records &= set(activations.catalogue(**_fact(condition)))
     console = Console()
-    console.print(table)
+    console.print(_table(sorted(records, key=str), wide=console.width >= WIDE))
     console.print(
         f"\n {len(records)} activations. `keras-actsel show NAME` tells more of each.", style="dim", highlight=False
     )
 
 
-def _known(fact: str, word: str, words: list[str]) -> str:
+def _table(records: Sequence[ActivationFunction], *, wide: bool) -> Table:
+    table = Table(box=None, header_style="bold")
+    columns: dict[str, Callable[[ActivationFunction], str | Text]] = {
+        "name": lambda record: Text(record.name, style="cyan"),
+        "belongs": lambda record: ", ".join(record.belongs),
+        **({"cost": lambda record: record.cost, "range": lambda record: interval(record.range)} if wide else {}),
+        "summary": lambda record: Text(record.summary.partition(": ")[0].rstrip(".")),
+    }
+    for title in columns:
+        table.add_column(title, no_wrap=title != "summary", overflow="fold")
+    for record in records:
+        table.add_row(*(cell(record) for cell in columns.values()))
+    return table
+
+
+def _fact(condition: str) -> dict[str, Any]:
+    """A condition as an argument of `catalogue`; the values it may ask for are those that records have."""
+    fact, equals, word = (part.strip() for part in condition.partition("="))
+    if not equals:
+        raise ValueError(f"Could not read the condition {condition!r}. Expected FACT=VALUE, such as monotonic=true.")
+    _require_known("fact", fact, FACTS)
+    stated = [getattr(record, fact) for record in activations.catalogue()]
+    single = itertools.chain.from_iterable(value if isinstance(value, tuple) else (value,) for value in stated)
+    known = {_spelled(value): value for value in single if value not in (None, "")}
+    _require_known(fact, word, sorted(known))
+    return {fact: known[word]}
+
+
+def _spelled(value: Any) -> str:
+    """A value as it is typed."""
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, (int, float)) else value
+
+
+def _require_known(what: str, word: str, words: Sequence[str]) -> None:
     if word not in words:
-        raise ValueError(f"Unknown {fact} {word!r}.{did_you_mean(word, words)} Expected one of: {', '.join(words)}.")
-    return word
+        raise ValueError(f"Unknown {what} {word!r}.{did_you_mean(word, words)} Expected one of: {', '.join(words)}.")
 
 
 def interval(bounds: tuple[float, float] | None) -> str:
@@ -89,13 +119,17 @@ def yes_or_no(fact: bool | None) -> str:
     return "-" if fact is None else "yes" if fact else "no"
 
 
-def print_activation(spelling: str) -> None:
-    """All that is known of an activation, and a plot of it and of its derivative.
+def print_activations(spellings: Sequence[str]) -> None:
+    """All that is known of each activation, and a plot of it and of its derivative.
 
     Raises:
-        ValueError: For an unknown name or parameter.
+        ValueError: For an unknown name or parameter, before anything is printed.
     """
-    record = activations.get(spelling)
+    for record in [activations.get(spelling) for spelling in spellings]:
+        _print_activation(record)
+
+
+def _print_activation(record: ActivationFunction) -> None:
     console = Console()
     console.print(Text(f"\n {record}", style="bold cyan"))
     console.print(Padding(Text(record.summary), (0, 1, 1, 1)))
