@@ -10,7 +10,7 @@ import pytest
 from keras import ops
 
 from keras_actsel import activations, layers, testing
-from keras_actsel.testing._backend import EPSILON
+from keras_actsel.testing._backend import EPSILON, with_gradients
 from keras_actsel.testing._exact import POINTS, ROWS
 
 pytest.importorskip("sympy")
@@ -60,7 +60,7 @@ VARIANTS = (
     "star_relu(scale=2.0, bias=0.5)",
     "threshold(default_value=-1.0, threshold=0.5)",
     "tlu(tau=-1.0)",
-    "xielu(alpha_p=1.5, alpha_n=2.0, beta=0.25)",
+    "xielu(alpha_p=1.5, alpha_n=2.0)",
 )
 
 
@@ -125,6 +125,45 @@ def test_conforms(spelling):
 def test_sparsemax_with_masked_and_huge_entries(numpy_of):
     y = numpy_of(activations.get("sparsemax")(np.array([[-math.inf, 3e38, -3e38, 3e38]], "float32")))
     np.testing.assert_array_equal(y, [[0.0, 0.5, 0.0, 0.5]])
+
+
+@pytest.mark.parametrize(
+    ("name", "limits", "slopes"),
+    [
+        ("binary_step", (0.0, 1.0), (0.0, 0.0)),
+        ("celu(alpha=0.5)", (-0.5, math.inf), (0.0, 1.0)),
+        ("hard_shrink", (-math.inf, math.inf), (1.0, 1.0)),
+        ("hard_tanh", (-1.0, 1.0), (0.0, 0.0)),
+        ("isrlu(alpha=4.0)", (-0.5, math.inf), (0.0, 1.0)),
+        ("isru(alpha=4.0)", (-0.5, 0.5), (0.0, 0.0)),
+        ("pelu(a=0.5, b=2.0)", (-0.5, math.inf), (0.0, 0.25)),
+        ("s_shaped_relu", (-math.inf, math.inf), (0.2, 1.0)),
+        ("scaled_softplus", (0.0, math.inf), (0.0, 1.0)),
+        ("shifted_relu", (-1.0, math.inf), (0.0, 1.0)),
+        ("smelu", (0.0, math.inf), (0.0, 1.0)),
+        ("sparse_plus", (0.0, math.inf), (0.0, 1.0)),
+        ("sparse_sigmoid", (0.0, 1.0), (0.0, 0.0)),
+        ("squareplus", (0.0, math.inf), (0.0, 1.0)),
+        ("threshold", (0.0, math.inf), (0.0, 1.0)),
+        ("tlu(tau=-1.0)", (-1.0, math.inf), (0.0, 1.0)),
+    ],
+)
+def test_pieces_join_at_infinity(name, limits, slopes):
+    """Where a product of 0 and infinity would be NaN."""
+    y, (found,) = with_gradients(activations.get(name))(tensor(1.0), tensor([-math.inf, math.inf]))
+    np.testing.assert_allclose(y, limits, rtol=1e-6)
+    np.testing.assert_allclose(found, slopes, rtol=1e-6, atol=1e-9)
+
+
+def test_pelu_learns_one_pair_of_weights_for_the_layer():
+    layer = layers.PELU()
+    layer.build((None, 6))
+    assert [tuple(weight.shape) for weight in layer.trainable_weights] == [(), ()]
+
+
+def test_learned_thresholds_cut_off_infinity(numpy_of):
+    y = layers.TLU(tau=-1.0)(tensor([[-math.inf, -3.0, -0.25, math.inf]]))
+    np.testing.assert_array_equal(numpy_of(y), [[-1.0, -1.0, -0.25, math.inf]])
 
 
 def test_rrelu_draws_slopes_between_its_limits(numpy_of):

@@ -6,8 +6,7 @@ from keras import ops
 
 from keras_actsel.activations._catalogue import activation
 from keras_actsel.activations._parameter import Parameter
-from keras_actsel.activations._pieces import scaled_below
-from keras_actsel.activations._sigmoidal import isru
+from keras_actsel.activations._pieces import SMALL, in_units, indicator, magnitude, scaled_below
 
 # Klambauer et al. 2017, equation 14: the fixed point of mean 0 and variance 1.
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -89,14 +88,10 @@ def celu(x, alpha=1.0):
         x: A floating tensor.
         alpha: Minus the limit for very negative x, above 0.
     """
-    return ops.where(x > 0, x, alpha * _elu_below(x, alpha))
-
-
-def _elu_below(x, width):
-    """elu(x/width) where x is below 0, else 0; its gradient is never 0 times infinity."""
-    far = x < -100.0 * width
-    root = width**-0.5  # twice: the gradient of 1/width overflows in float16 for small width
-    return ops.where(far, -1.0, ops.elu(ops.where(far, 0.0, ops.where(x > 0, 0.0, x)) * root * root))
+    if isinstance(alpha, int | float) and alpha == 1:
+        return ops.elu(x)
+    root = alpha**-0.5  # squared: the gradient of 1/alpha overflows in float16 for small alpha
+    return scaled_below(ops.elu(scaled_below(x, x, root * root)), x, alpha)
 
 
 @activation(
@@ -105,18 +100,19 @@ def _elu_below(x, width):
     range=(-1.0, math.inf),
     smoothness=1,
     monotonic=True,
-    specs=dict.fromkeys(("a", "b"), Parameter(bounds=(0.0, math.inf), trainable=True, per_channel=True)),
+    specs=dict.fromkeys(("a", "b"), Parameter(bounds=(0.0, math.inf), trainable=True)),
     belongs=("hidden",),
     cost="medium",
     strengths="Training finds the slope, the limit on the left and the decay of an elu, and it stays smooth.",
-    traps="Two weights per channel, which weight decay shrinks; while b is small the slope a/b is large.",
+    traps="Weight decay shrinks a and b; while b is small the slope a/b is large.",
     source="Trottier, Giguère & Chaib-draa 2016, https://arxiv.org/abs/1605.09332",
     layer_name="PELU",
 )
 def pelu(x, a=1.0, b=1.0):
     """Parametric exponential linear unit: a line of slope a/b above zero, below it an exponential that ends at -a.
 
-    When elu works and a few more weights are affordable. It starts as elu.
+    When elu works and its shape should fit the layer. It starts as elu; as in the paper, a layer learns one a and one
+    b, and with `axis=-1` those of each channel.
 
     Args:
         x: A floating tensor.
@@ -124,7 +120,7 @@ def pelu(x, a=1.0, b=1.0):
         b: The decay on the left, above 0, on the scale of x.
     """
     root = a**0.5 * b**-0.5  # the slope a/b, whose gradient overflows in float16, as a square
-    return ops.where(x > 0, root * ops.where(x > 0, x, 0.0) * root, a * _elu_below(x, b))
+    return root * celu.function(x, b) * root
 
 
 @activation(
@@ -176,8 +172,8 @@ def softplus(x):
     monotonic=True,
     specs={"b": Parameter(bounds=(0.0, math.inf))},
     belongs=("hidden", "output"),
-    cost="high",
-    strengths="A softplus made of a square root: no exponential, so it is quick on hardware without one.",
+    cost="medium",
+    strengths="A softplus made of a square root: no exponential or logarithm is needed, and its tail is heavier.",
     traps="It approaches 0 slowly, like b/(4|x|), so it is never sparse.",
     source="Barron 2021, https://arxiv.org/abs/2112.11687",
     agrees_with_keras=False,
@@ -185,19 +181,18 @@ def softplus(x):
 def squareplus(x, b=4.0):
     """Algebraic smooth rectifier: half of x plus the root of x squared plus b.
 
-    Instead of softplus where the exponential is the bottleneck. Keras computes x squared and so overflows in float16
-    from |x| = 256; this one does not.
+    Instead of softplus where XLA compiles the model, or on hardware without an exponential; eager PyTorch and graphs
+    of TensorFlow compute softplus sooner. Keras computes x squared and so overflows in float16 from |x| = 256; this
+    one does not.
 
     Args:
         x: A floating tensor.
         b: How round the bend is, above 0; the value at 0 is sqrt(b)/2.
     """
-    positive = x >= 0
-    a, s = ops.where(positive, x, -x), b**0.5
-    # sqrt(a**2 + b) without a square that overflows; both factors are smooth and positive.
-    root = ops.sqrt(a + s) * ops.sqrt(a + s * ((s - a) / (s + a)))
-    # For negative x the sum x + root would cancel; b/(root - x) does not. Halves inside keep it from overflowing.
-    return ops.where(positive, x, 0.0) + 0.25 * b / (0.5 * root + 0.5 * a)
+    a, s = magnitude(x), b**0.5
+    v = in_units(a, 1.0 / s)
+    # (sqrt(a**2 + b) - a)/2, without the difference of large numbers: b/4 over (sqrt(a**2 + b) + a)/2.
+    return ops.relu(x) + 0.25 * b / (a + 16.0 * s * (ops.sqrt(v * v + SMALL) - v))
 
 
 @activation(
@@ -217,8 +212,8 @@ def sparse_plus(x):
 
     When zeros are wanted and the kink of relu is not. Keras's gradient is NaN for very negative x on JAX and PyTorch.
     """
-    bend = ops.relu(ops.where(x >= 1, 0.0, x) + 1.0)
-    return ops.where(x >= 1, x, 0.25 * bend * bend)
+    bend = ops.relu(1.0 - magnitude(x))
+    return ops.relu(x) + 0.25 * bend * bend
 
 
 @activation(
@@ -247,11 +242,8 @@ def scaled_softplus(x, beta=5.0):
         x: A floating tensor.
         beta: The sharpness of the bend, above 0; the value at 0 is log(2)/beta.
     """
-    below = ops.where(x > 0, -x, x)
-    far = below * beta < -100.0
     root = beta**-0.5  # twice: the gradient of 1/beta overflows in float16 for small beta
-    bend = ops.softplus(ops.where(far, 0.0, below) * beta) * root * root
-    return ops.where(x > 0, x, 0.0) + ops.where(far, 0.0, bend)
+    return ops.relu(x) + ops.softplus(magnitude(x) * -beta) * root * root
 
 
 @activation(
@@ -271,13 +263,15 @@ def scaled_softplus(x, beta=5.0):
 def isrlu(x, alpha=1.0):
     """Inverse square root linear unit: x above zero, x/sqrt(1 + alpha x**2) below.
 
-    In place of elu where the exponential is the bottleneck.
+    In place of elu where XLA compiles the model, or on hardware without an exponential; eager PyTorch and graphs of
+    TensorFlow compute elu sooner.
 
     Args:
         x: A floating tensor.
         alpha: The limit for very negative x is -1/sqrt(alpha); above 0.
     """
-    return ops.where(x >= 0, x, isru.function(ops.where(x >= 0, 0.0, x), alpha))
+    v = in_units(x, alpha**0.5) * indicator(x <= 0, x)
+    return ops.relu(x) + v * ops.rsqrt(v * v + SMALL) * alpha**-0.5
 
 
 @activation(

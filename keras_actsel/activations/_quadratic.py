@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_actsel.activations._catalogue import activation
 from keras_actsel.activations._parameter import Parameter
+from keras_actsel.activations._pieces import magnitude
 
 
 @activation(
@@ -39,7 +40,7 @@ def squared_relu(x):
     specs={"scale": Parameter(trainable=True), "bias": Parameter(trainable=True)},
     belongs=("hidden",),
     cost="low",
-    strengths="A squared relu of mean 0 and variance 1 for normal inputs, at a fraction of the cost of gelu.",
+    strengths="A squared relu of mean 0 and variance 1 for normal inputs, without an exponential or error function.",
     traps="It grows with the square of its input; the authors' code starts at scale 1 and bias 0, not as derived.",
     source="Yu et al. 2022, https://arxiv.org/abs/2210.13452",
     layer_name="StarReLU",
@@ -67,7 +68,7 @@ def star_relu(x, scale=0.8944, bias=-0.4472):
     specs={"beta": Parameter(bounds=(0.0, math.inf))},
     belongs=("hidden",),
     cost="low",
-    strengths="A relu without its kink: networks trained twice agree better, at almost the cost of relu.",
+    strengths="A relu without its kink: networks trained twice agree better.",
     traps="Units that stay below -beta get no gradient and die; with beta = 1 it is sparse_plus.",
     source="Shamir, Lin & Coviello 2020, https://arxiv.org/abs/2010.09931",
     layer_name="SmeLU",
@@ -81,7 +82,6 @@ def smelu(x, beta=0.5):
         x: A floating tensor.
         beta: Half the width of the parabola, above 0, on the scale of x.
     """
-    inside = ops.abs(x) < beta
     # Dividing by sqrt(beta) twice: the gradient of 1/beta overflows in float16 for small beta.
-    bend = (0.5 * ops.where(inside, x, 0.0) + 0.5 * beta) * beta**-0.5
-    return ops.where(inside, bend * bend, ops.where(x <= -beta, 0.0, x))
+    bend = ops.relu(beta - magnitude(x)) * (0.5 * beta**-0.5)
+    return ops.relu(x) + bend * bend

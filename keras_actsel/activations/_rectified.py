@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_actsel.activations._catalogue import activation
 from keras_actsel.activations._parameter import Parameter
-from keras_actsel.activations._pieces import scaled_below
+from keras_actsel.activations._pieces import choose, floored, indicator, scaled_below
 
 
 @activation(
@@ -76,7 +76,7 @@ def relu6(x):
     kinks=("0",),
     belongs=("hidden",),
     cost="low",
-    strengths="As cheap as relu, and no unit can die.",
+    strengths="A unit that is never positive still learns, and XLA computes it as quickly as relu.",
     traps="Defaults differ: 0.2 in keras.activations, 0.3 in keras.layers.LeakyReLU, 0.01 in the paper.",
     source="Maas, Hannun & Ng 2013, https://ai.stanford.edu/~amaas/papers/relu_hybrid_icml2013_final.pdf",
     layer_name="LeakyReLU",
@@ -141,14 +141,15 @@ def prelu(x, alpha=0.25):
 def threshold(x, threshold=1.0, default_value=0.0):
     """Thresholded rectified linear unit: x above a threshold, a constant up to it.
 
-    For sparse autoencoders without biases. The defaults are the paper's; Keras has none.
+    For sparse autoencoders without biases. The defaults are the paper's. `keras.activations.threshold`, which has none,
+    agrees with the same arguments, but gives the constant for NaN on JAX and TensorFlow.
 
     Args:
         x: A floating tensor.
         threshold: What x must exceed to pass.
         default_value: What stands for an x that does not pass.
     """
-    return ops.where(x <= threshold, default_value, x)
+    return floored(x, threshold, default_value)
 
 
 @activation(
@@ -195,7 +196,7 @@ def rrelu(x, lower=1 / 8, upper=1 / 3, seed=None):
     kinks=("-1",),
     belongs=("hidden",),
     cost="low",
-    strengths="As cheap as relu, with a mean nearer to zero: the line goes on down to -1.",
+    strengths="About the cost of relu, with a mean nearer to zero: the line goes on down to -1.",
     traps="Units that stay below -1 get no gradient and die; a value of -1 is not sparse.",
     source="Clevert, Unterthiner & Hochreiter 2016, https://arxiv.org/abs/1511.07289",
     layer_name="ShiftedReLU",
@@ -205,7 +206,7 @@ def shifted_relu(x):
 
     In place of elu where an exponential costs too much; the piecewise linear rival in the paper of elu.
     """
-    return ops.where(x <= -1, -1.0, x)
+    return floored(x, -1.0, -1.0)
 
 
 @activation(
@@ -232,7 +233,7 @@ def tlu(x, tau=0.0):
         x: A floating tensor.
         tau: The floor of the output, or where it starts when learned.
     """
-    return ops.where(x <= tau, tau, x)
+    return floored(x, tau, tau)
 
 
 @activation(
@@ -273,13 +274,10 @@ def s_shaped_relu(x, t_right=1.0, a_right=1.0, t_left=0.0, a_left=0.2):
         t_left: The threshold on the left.
         a_left: The slope up to t_left.
     """
-    beyond = ops.where(x <= t_left, _line(x, t_left, a_left), x)
-    return ops.where(x >= t_right, _line(x, t_right, a_right), beyond)
-
-
-def _line(x, start, slope):
-    """The line of a slope through (start, start); halves keep the difference finite, which a slope of 0 may meet."""
-    return start + 2.0 * (slope * (0.5 * x - 0.5 * start))
+    right, left = x >= t_right, x <= t_left
+    slope = choose(right, a_right, choose(left, a_left, 1.0, x), x)
+    # Each line goes through (t, t).
+    return x * slope + choose(right, t_right - a_right * t_right, choose(left, t_left - a_left * t_left, 0.0, x), x)
 
 
 @activation(
@@ -310,11 +308,10 @@ def binary_step(x, surrogate="straight_through"):
         surrogate: The slope that training uses: `"straight_through"`, that of x itself, or `"sigmoid"`, that of the
             logistic function, which dies out away from 0.
     """
-    step = ops.where(x >= 0, 1.0, ops.where(x < 0, 0.0, x))
-    bounded = ops.where(ops.abs(x) < math.inf, x, 0.0)
-    smooth = bounded if surrogate == "straight_through" else ops.sigmoid(bounded)
-    # Adds 0, and the slope of `smooth`.
-    return ops.stop_gradient(step) + (smooth - ops.stop_gradient(smooth))
+    finite = ops.where(ops.isinf(x), 0.0, x)
+    smooth = finite if surrogate == "straight_through" else ops.sigmoid(finite)
+    # Adds 0, and the slope of `smooth`; NaN where x is.
+    return indicator(x >= 0, x) + (smooth - ops.stop_gradient(smooth))
 
 
 @activation(

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_actsel.activations._catalogue import activation
 from keras_actsel.activations._parameter import Parameter
+from keras_actsel.activations._pieces import indicator, on_torch
 
 
 @activation(
@@ -58,7 +59,9 @@ def hard_shrink(x, threshold=0.5):
         x: A floating tensor.
         threshold: The size up to which x is removed, above 0; on the scale of x.
     """
-    return ops.where(ops.abs(x) <= threshold, 0.0, x)
+    size = ops.abs(x)
+    # XLA turns the product into a `where` that loses NaN.
+    return x * indicator(size > threshold, x) if on_torch() else ops.where(size <= threshold, 0.0, x)
 
 
 @activation(

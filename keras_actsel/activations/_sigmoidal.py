@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_actsel.activations._catalogue import activation
 from keras_actsel.activations._parameter import Parameter
-from keras_actsel.activations._pieces import scaled_below
+from keras_actsel.activations._pieces import SMALL, in_units, on_torch, scaled_below
 
 
 @activation(
@@ -70,7 +70,7 @@ def sparse_sigmoid(x):
 
     For gates that should close fully. The gradient at -1 and 1 is 0; Keras on JAX gives 1/4.
     """
-    return ops.where(x <= -1, 0.0, ops.where(x >= 1, 1.0, 0.5 * (x + 1.0)))
+    return ops.relu6(3.0 * (x + 1.0)) / 6.0
 
 
 @activation(
@@ -109,8 +109,10 @@ def tanh(x):
 def hard_tanh(x):
     """Piecewise linear tanh: x, cut off at -1 and 1.
 
-    For bounded outputs at low cost. The gradient at -1 and 1 is 0; Keras gives 1 on JAX and TensorFlow.
+    For bounded outputs. The gradient at -1 and 1 is 0; Keras gives 1 on JAX and TensorFlow.
     """
+    if on_torch():
+        return ops.hard_tanh(x)
     return ops.where(x <= -1, -1.0, ops.where(x >= 1, 1.0, x))
 
 
@@ -143,7 +145,7 @@ def softsign(x):
     specs={"alpha": Parameter(bounds=(0.0, math.inf))},
     belongs=("hidden",),
     cost="medium",
-    strengths="A tanh made of a square root, which many processors compute faster than an exponential.",
+    strengths="A tanh made of a square root, about as quick as tanh where XLA compiles it, not in eager PyTorch.",
     traps="It reaches its limits 1/sqrt(alpha) more slowly than tanh, and still saturates in deep networks.",
     source="Carlile, Delamarter, Kinney, Marti & Whitney 2017, https://arxiv.org/abs/1710.09967",
     layer_name="ISRU",
@@ -151,17 +153,14 @@ def softsign(x):
 def isru(x, alpha=1.0):
     """Inverse square root unit: x/sqrt(1 + alpha x**2).
 
-    In place of tanh, also in recurrent cells, where its cost matters.
+    In place of tanh, also in recurrent cells, where its tails should be heavier.
 
     Args:
         x: A floating tensor.
         alpha: The limits are -1/sqrt(alpha) and 1/sqrt(alpha); above 0.
     """
-    limit = alpha**-0.5
-    near = ops.abs(x) <= limit
-    # A ratio of at most 1, so that no square overflows.
-    ratio = ops.where(near, ops.where(near, x, 0.0) / limit, limit / ops.where(near, limit, x))
-    return ops.where(near, x, ops.sign(x) * limit) / ops.sqrt(1.0 + ratio * ratio)
+    v = in_units(x, alpha**0.5)
+    return v * ops.rsqrt(v * v + SMALL) * alpha**-0.5
 
 
 @activation(
@@ -196,8 +195,8 @@ def penalized_tanh(x):
     monotonic=True,
     belongs=("hidden",),
     cost="medium",
-    strengths="Keeps variance 1 near 1: f(1) = 1, f(-1) = -1, and targets of 1 and -1 lie where it still bends.",
-    traps="Its slope at 0 is 1.14, so weights scaled for tanh start it somewhat too large.",
+    strengths="Targets of 1 and -1 lie inside its range, where it is steep still: f(1) = 1 and f(-1) = -1.",
+    traps="It was meant to keep variance 1, and takes a normal input of variance 1 to 0.75; its slope at 0 is 1.14.",
     source="LeCun, Bottou, Orr & Müller 1998, https://doi.org/10.1007/3-540-49430-8_2",
     layer_name="LeCunTanh",
 )
