@@ -8,6 +8,7 @@ from typing import Any
 import sympy
 
 _FUNCTIONS = {"sigmoid": r"\sigma", "softplus": r"\mathrm{softplus}", "log_sigmoid": r"\log\sigma"}
+_FUNCTIONS |= {"P": "P", "P_slope": "P'", "Q": "Q", "Q_slope": "Q'"}
 _PLAIN = ("Abs", "Max", "Min", "Piecewise", "cosh", "sinh", "erf", "erfc", "exp", "log", "oo", "pi", "sign", "sqrt")
 _PLAIN += ("tanh", "sin", "cos", "tan", "atan", "asinh", "E", "Eq")
 
@@ -20,6 +21,8 @@ def latex(formula: str, parameters: Mapping[str, Any]) -> str | None:
         '\\frac{x}{1 + e^{- \\beta \\, x}}'
     """
     formula = re.sub(r"(\w+) == (\d+)", r"Eq(\1, \2)", formula)
+    for vector in (key for key, value in parameters.items() if isinstance(value, tuple)):
+        formula = re.sub(rf"\({vector}, ", "(", formula)  # P(x), whose coefficients the text explains
     if re.search(r"==|\bfor\b|\[[^\]]*:", formula):  # words and loops are code
         return None
     names = _names(formula, parameters)

@@ -6,6 +6,7 @@ import re
 import sys
 from typing import Any
 
+import keras
 import sympy
 from _latex import latex
 
@@ -32,10 +33,10 @@ activations.catalogue(belongs="hidden", zero_centred=True)  # every record that 
 **How to read the tables.** *Belongs*: where it is of use: hidden layers, the output, or a gate that multiplies
 something. *Range*: infimum and supremum. *Smooth*: how often it is continuously differentiable. *Monotonic*: it never
 decreases. *Centred*: its mean is 0 for a standard normal input. *Saturates*: the sides on which its slope goes to 0.
-*Cost*: low is comparisons and arithmetic, medium one root or exponential, high several of them, or a sort. *Gain*:
-weights of standard deviation gain/sqrt(fan_in) after it keep signals at their size. *Keras*: the function of
-`keras.activations` with the same values, if any. All of it holds for the default parameters; a dash means that it does
-not apply.
+*Cost*: low is comparisons and arithmetic, medium one root or exponential, high several of them, a sort, or more than
+30 operations of any sort. *Gain*: weights of standard deviation gain/sqrt(fan_in) after it keep signals at their size.
+*Keras*: the function of `keras.activations` with the same values, if any; "differs" where the one of this name has
+others, and the entry says why. All of it holds for the default parameters; a dash means that it does not apply.
 """
 
 NOTES = """\
@@ -49,7 +50,8 @@ NOTES = """\
   parameters can be learned too: `layers.Activation("elu", trainable="alpha", axis=-1)` learns one for each channel.
 - **Functions of an axis** are drawn as their first value for [x, 0], or for [x, 1] where they change the width. Their
   derivative is the diagonal of the Jacobian.
-- **Shape-changing** entries are layers, not candidates of a search or a mixture.
+- **Shape-changing** entries are layers of their own, `layers.GLU()`: not candidates of a search or a mixture, nor
+  `activation=` of another layer, whose units Keras would take for the width and build the next layer for the wrong one.
 """
 
 
@@ -61,7 +63,7 @@ def text(families: Families) -> str:
         parts += [f"## {title(module)}", _about(module), _table(records)]
         parts.append(f"![{title(module)}: the entries drawn](gallery/{picture_name(module)})")
         parts += [_section(record) for record in records]
-    return "\n\n".join(part.strip() for part in [*parts, NOTES]) + "\n"
+    return "\n\n".join(part.strip() for part in [*parts, NOTES] if part) + "\n"
 
 
 def same(old: str, new: str) -> bool:
@@ -83,8 +85,8 @@ def _stamped_version(page: str) -> str:
 
 
 def title(module: str) -> str:
-    """The heading of a family: `Rectified activations` for `_rectified`. An entry may be called `exponential`."""
-    return f"{module.strip('_').replace('_', ' ').capitalize()} activations"
+    """The heading of a family: what the first line of its file says before the colon."""
+    return _first_line(module).partition(":")[0].rstrip(".")
 
 
 def picture_name(module: str) -> str:
@@ -94,11 +96,17 @@ def picture_name(module: str) -> str:
 
 def _contents(module: str, records: list[ActivationFunction]) -> str:
     links = ", ".join(f"[{r.name}](#{r.name})" for r in records)
-    return f"- [{title(module)}](#{title(module).lower().replace(' ', '-')}): {links}"
+    anchor = re.sub(r"[^\w\- ]", "", title(module).lower()).replace(" ", "-")
+    return f"- [{title(module)}](#{anchor}): {links}"
 
 
 def _about(module: str) -> str:
-    """The first line of the family's file."""
+    """What the first line of the family's file says after the colon."""
+    about = _first_line(module).partition(": ")[2]
+    return about[:1].upper() + about[1:]
+
+
+def _first_line(module: str) -> str:
     documentation = inspect.getdoc(sys.modules[f"keras_actsel.activations.{module}"]) or ""
     return documentation.partition("\n\n")[0].replace("\n", " ")
 
@@ -110,7 +118,6 @@ def _table(records: list[ActivationFunction]) -> str:
 
 
 def _facts(record: ActivationFunction) -> list[str]:
-    keras_equivalent = record.keras_equivalent
     return [
         f"[`{record.name}`](#{record.name})",
         record.summary.rstrip("."),
@@ -122,8 +129,14 @@ def _facts(record: ActivationFunction) -> list[str]:
         "-" if record.saturates is None else " and ".join(record.saturates) or "no",
         record.cost or "-",
         "-" if record.gain is None else f"{record.gain:.4g}",
-        "-" if keras_equivalent is None else f"`{keras_equivalent.__name__}`",
+        _keras(record),
     ]
+
+
+def _keras(record: ActivationFunction) -> str:
+    if record.keras_equivalent is not None:
+        return f"`{record.keras_equivalent.__name__}`"
+    return "differs" if hasattr(keras.activations, record.name) and not record.agrees_with_keras else "-"
 
 
 def _row(cells: Any) -> str:
@@ -203,10 +216,11 @@ def _particulars(record: ActivationFunction) -> list[str]:
     names = f"layer `layers.{record.layer_name}`"
     if record.aliases:
         names += f"; also known as {', '.join(f'`{alias}`' for alias in record.aliases)}"
-    width = f"It makes its axis {record.width} times as wide. " if record.kind == "shape_changing" else ""
+    width = {"1/2": "half", "2": "double"}.get(record.width, record.width)
     return [
+        *([f"- **Width** of its axis: {width}"] if record.kind == "shape_changing" else []),
         f"- **Strength**: {record.strengths}",
-        f"- **Trap**: {width}{record.traps}",
+        f"- **Trap**: {record.traps}",
         f"- **Source**: {record.source}",
         f"- **Here**: {names}{'; draws random numbers in training' if record.stochastic else ''}",
     ]

@@ -14,11 +14,12 @@ from keras_actsel.activations import (  # noqa: F401
     _widths,
 )
 from keras_actsel.activations._catalogue import activation, catalogue, get
+from keras_actsel.activations._learned import fitted
 from keras_actsel.activations._moments import moments
 from keras_actsel.activations._parameter import Parameter
 from keras_actsel.activations._record import ActivationFunction
 
-__all__ = ["ActivationFunction", "Parameter", "activation", "catalogue", "get", "moments"]
+__all__ = ["ActivationFunction", "Parameter", "activation", "catalogue", "fitted", "get", "moments"]
 
 
 def __getattr__(name: str) -> ActivationFunction:

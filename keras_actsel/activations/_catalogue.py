@@ -110,7 +110,9 @@ def get(identifier: Any, **parameters: Any) -> ActivationFunction:
         **parameters: Values for the function's parameters.
 
     Returns:
-        The `ActivationFunction`. A function that is not in the catalogue gets a record without facts.
+        The `ActivationFunction`. A function that is not in the catalogue gets a record without facts. One that changes
+        the width (`"glu"`) is for a layer of its own, `layers.GLU()`: given as `activation=` of another layer, Keras
+        would take that layer's units for its width, and build the next layer for the wrong one.
 
     Raises:
         ValueError: For an unknown name, a parameter the function does not have, or something that is no activation.

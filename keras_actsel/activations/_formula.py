@@ -41,9 +41,17 @@ def _limits(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {key: math.inf if value is None else value for key, value in parameters.items()}
 
 
-def define(word: str, function: Callable[..., Any]) -> None:
-    """Let formulas speak of a function by this word."""
+def define(word: str, function: Callable[..., Any], *, arithmetic: bool = False) -> None:
+    """Let formulas speak of a function by this word.
+
+    Args:
+        word: The word.
+        function: The function of tensors and parameters.
+        arithmetic: Whether it is plain arithmetic, and so a function of SymPy's expressions as well.
+    """
     _VOCABULARY[word] = function
+    if arithmetic:
+        ARITHMETIC[word] = function
 
 
 @cache
@@ -68,6 +76,9 @@ def _finite(angle: Any) -> Any:
     """The angle, or 0 where it overflowed: any is as good, but for infinity, whose sine is NaN."""
     return ops.where(ops.abs(angle) == math.inf, 0.0, angle)
 
+
+ARITHMETIC: dict[str, Callable[..., Any]] = {}
+"""The words that are defined by plain arithmetic."""
 
 _VOCABULARY: dict[str, Any] = {
     "Abs": ops.abs,

@@ -4,11 +4,22 @@ import math
 
 from keras import ops
 
+from keras_actsel.activations import _formula
 from keras_actsel.activations._catalogue import activation
 from keras_actsel.activations._parameter import Parameter
 
 ROOT_2_OVER_PI = math.sqrt(2.0 / math.pi)
 STANDARD_NORMAL = {"class_name": "RandomNormal", "config": {"mean": 0.0, "stddev": 1.0}}
+
+
+def _within(x, low, high):
+    """The nearest number between two limits; NaN stays NaN."""
+    return ops.where(x > high, high, ops.where(x < low, low, x))
+
+
+def _settled(derivative, low, high):
+    """A derivative's text as a function of tensors; beyond these limits it is what it is at them, to every digit."""
+    return lambda x, **parameters: _formula.evaluate(derivative, _within(x, low, high), parameters)
 
 
 @activation(
@@ -60,17 +71,17 @@ def hard_silu(x):
     return x * ops.hard_sigmoid(x)
 
 
+_U = "sqrt(2/pi)*(x + 0.044715*x**3)"
+_GELU_SLOPE = (
+    f"Piecewise(((1 + tanh({_U}))/2 + x*(1 - tanh({_U})**2)*sqrt(2/pi)*(1 + 0.134145*x**2)/2, approximate), "
+    "((1 + erf(x/sqrt(2)))/2 + x*exp(-x**2/2)/sqrt(2*pi), True))"
+)
+
+
 @activation(
-    formula=(
-        "Piecewise((x*(1 + tanh(sqrt(2/pi)*(x + 0.044715*x**3)))/2, approximate), (x*(1 + erf(x/sqrt(2)))/2, True))"
-    ),
-    # The middle piece is 0/0 in floating point where x**3 overflows; it is 0 or 1 to 50 digits well before.
-    derivative=(
-        "Piecewise((0, approximate & (x < -12)), (1, approximate & (x > 12)), "
-        "((1 + tanh(sqrt(2/pi)*(x + 0.044715*x**3)))/2"
-        " + x*(1 - tanh(sqrt(2/pi)*(x + 0.044715*x**3))**2)*sqrt(2/pi)*(1 + 0.134145*x**2)/2, approximate), "
-        "((1 + erf(x/sqrt(2)))/2 + x*exp(-x**2/2)/sqrt(2*pi), True))"
-    ),
+    formula=f"Piecewise((x*(1 + tanh({_U}))/2, approximate), (x*(1 + erf(x/sqrt(2)))/2, True))",
+    derivative=_GELU_SLOPE,
+    stable_derivative=_settled(_GELU_SLOPE, -12.0, 12.0),
     range=(-0.16997120747990369, math.inf),
     smoothness=math.inf,
     monotonic=False,
@@ -95,7 +106,7 @@ def gelu(x, approximate=False):
         return ops.gelu(x, approximate=False)
     # (1 + tanh(u))/2 = sigmoid(2u). The cube of a bounded x keeps 0 times infinity out of the gradient; at 12 the
     # sigmoid is 0 or 1 to 50 digits.
-    bounded = ops.where(x > 12, 12.0, ops.where(x < -12, -12.0, x))
+    bounded = _within(x, -12.0, 12.0)
     return x * ops.sigmoid(2.0 * ROOT_2_OVER_PI * (x + 0.044715 * bounded * bounded * bounded))
 
 
@@ -188,10 +199,13 @@ def logish(x):
     return x * ops.log1p(ops.sigmoid(x))
 
 
+_TANH_EXP_SLOPE = "tanh(exp(x)) + x*exp(x)*(1 - tanh(exp(x))**2)"
+
+
 @activation(
-    # Up to 20 it is x*tanh(exp(x)); beyond, the tanh is 1 to more digits than can be computed.
-    formula="Piecewise((x, x > 20), (x*tanh(exp(x)), True))",
-    derivative="Piecewise((1, x > 4), (tanh(exp(x)) + x*exp(x)*(1 - tanh(exp(x))**2), True))",
+    formula="x*tanh(exp(x))",
+    derivative=_TANH_EXP_SLOPE,
+    stable_derivative=_settled(_TANH_EXP_SLOPE, -math.inf, 4.0),
     range=(-0.35328577784821127, math.inf),
     smoothness=math.inf,
     monotonic=False,
@@ -207,13 +221,12 @@ def tanh_exp(x):
     For lightweight convolutional networks, beside mish.
     """
     # tanh(exp(4)) is 1 to 47 digits, and larger powers would make the gradient 0 times infinity.
-    return x * ops.tanh(ops.exp(ops.where(x > 4, 4.0, x)))
+    return x * ops.tanh(ops.exp(_within(x, -math.inf, 4.0)))
 
 
 @activation(
-    # From -20 on it is x*exp(-exp(-x)); below, it has more zeros than can be computed.
-    formula="Piecewise((0, x < -20), (x*exp(-exp(-x)), True))",
-    derivative="Piecewise((0, x < -5), (exp(-exp(-x))*(1 + x*exp(-x)), True))",
+    formula="x*exp(-exp(-x))",
+    derivative="exp(-exp(-x)) + x*exp(-x - exp(-x))",
     range=(-0.097260131227639405, math.inf),
     smoothness=math.inf,
     monotonic=False,
@@ -234,8 +247,8 @@ def golu(x):
 
 
 @activation(
-    formula="Piecewise((alpha_p*x**2 + beta*x, x > 0), (alpha_n*(exp(x) - 1 - x) + beta*x, True))",
-    derivative="Piecewise((2*alpha_p*x + beta, x > 0), (alpha_n*(exp(x) - 1) + beta, True))",
+    formula="Piecewise((alpha_p*x**2 + x/2, x > 0), (alpha_n*(exp(x) - 1 - x) + x/2, True))",
+    derivative="Piecewise((2*alpha_p*x + 1/2, x > 0), (alpha_n*(exp(x) - 1) + 1/2, True))",
     range=(-0.20575122409648213, math.inf),
     smoothness=1,
     monotonic=False,
@@ -250,22 +263,22 @@ def golu(x):
     source="Huang & Schlag 2024, https://arxiv.org/abs/2411.13010",
     layer_name="XIELU",
 )
-def xielu(x, alpha_p=0.8, alpha_n=0.8, beta=0.5):
+def xielu(x, alpha_p=0.8, alpha_n=0.8):
     """Expanded integral of the elu: a parabola above zero, an integrated exponential below.
 
-    For the feed-forward blocks of transformers, in place of a squared relu or of swiglu.
+    For the feed-forward blocks of transformers, in place of a squared relu or of swiglu. Its slope at zero is the
+    published beta of 0.5, which alpha_n must exceed for the slope to turn negative on the far left.
 
     Args:
         x: A floating tensor.
         alpha_p: Half the curvature above zero, above 0; or where it starts when learned.
-        alpha_n: The curvature just below zero, above 0.5 (the published beta), or where it starts when learned.
-        beta: The slope at zero, on both sides.
+        alpha_n: The curvature just below zero, above 0.5; or where it starts when learned.
     """
     above, below = ops.where(x > 0, x, 0.0), ops.where(x > 0, 0.0, x)
     # exp(x) - 1 without its cancellation near 0, on every backend.
     half = ops.tanh(0.5 * below)
     powers = 2.0 * half / (1.0 - half)
-    return ops.where(x > 0, above * (alpha_p * above + beta), alpha_n * (powers - below) + beta * below)
+    return ops.where(x > 0, above * (alpha_p * above + 0.5), alpha_n * (powers - below) + 0.5 * below)
 
 
 @activation(

@@ -30,6 +30,15 @@ def _sinc(u, scale=1.0):
     return ops.where(near, scale * series, (scale / away) * ops.sin(away))
 
 
+def _sinc_slope(x):
+    """(cos(x) - sin(x)/x)/x, near 0 by its series, since the difference cancels there."""
+    near, angle = ops.abs(x) < 0.25, _angle(x, 1.0)
+    small, away = ops.where(near, angle, 0.0), ops.where(near, 1.0, angle)
+    square = small * small
+    series = -small / 3.0 * (1.0 - square / 10.0 * (1.0 - square / 28.0))
+    return ops.where(near, series, (ops.cos(away) - ops.sin(away) / away) / away)
+
+
 def _like(y, x):
     return ops.cast(y, keras.backend.standardize_dtype(x.dtype))
 
@@ -44,7 +53,10 @@ def _like(y, x):
     belongs=("hidden",),
     cost="medium",
     strengths="Fits signals and all their derivatives: images, sound and solutions of differential equations.",
-    traps="SIREN needs omega=30 and weights uniform within sqrt(6/fan_in)/omega; far from 0 it has many local minima.",
+    traps=(
+        "SIREN needs omega=30 and its own weights: uniform within 1/fan_in in the first layer, within "
+        "sqrt(6/fan_in)/omega in the others."
+    ),
     source="Sitzmann, Martel, Bergman, Lindell & Wetzstein 2020, https://arxiv.org/abs/2006.09661",
 )
 def sine(x, omega=1.0):
@@ -90,7 +102,10 @@ def cosine(x):
     belongs=("hidden",),
     cost="high",
     strengths="Extrapolates periods that relu and tanh cannot, and still rises; strong in neural vocoders.",
-    traps="The frequency is hard to learn: start alpha near the data's, 5 to 50 for strongly periodic ones.",
+    traps=(
+        "The period is hard to learn: start alpha near pi divided by the data's period; the paper takes 5 to 50 for "
+        "strongly periodic data."
+    ),
     source="Ziyin, Hartwig & Ueda 2020, https://arxiv.org/abs/2006.08195",
 )
 def snake(x, alpha=1.0):
@@ -100,7 +115,7 @@ def snake(x, alpha=1.0):
 
     Args:
         x: A floating tensor.
-        alpha: The frequency of the wave, or where it starts when learned.
+        alpha: Half the angular frequency of the wave, whose period is pi/alpha; or where it starts when learned.
     """
     angle = _angle(x, alpha)
     wide = ops.cast(x, angle.dtype)
@@ -115,7 +130,7 @@ def snake(x, alpha=1.0):
     monotonic=False,
     belongs=("hidden",),
     cost="medium",
-    strengths="A single neuron of it can learn xor; its slope does not vanish, on either side.",
+    strengths="A single neuron of it can learn xor; it does not saturate, on either side.",
     traps="Its slope grows with x and changes sign every half turn: keep inputs small by normalization.",
     source="Noel, Arunkumar, Trivedi & Dutta 2021, https://arxiv.org/abs/2108.12943",
     layer_name="GCU",
@@ -131,8 +146,8 @@ def gcu(x):
 
 @activation(
     formula="Piecewise((1, Eq(x, 0)), (sin(x)/x, True))",
-    # The quotient cancels near 0; its series does not.
-    derivative="Piecewise((-x/3 + x**3/30 - x**5/840, Abs(x) < 1/4), ((cos(x) - sin(x)/x)/x, True))",
+    derivative="Piecewise((0, Eq(x, 0)), ((cos(x) - sin(x)/x)/x, True))",
+    stable_derivative=_sinc_slope,
     range=(-0.21723362821122166, 1.0),
     smoothness=math.inf,
     monotonic=False,

@@ -11,7 +11,7 @@ from typing import Any
 class Parameter:
     """A parameter of an activation: its default, its shape, its limits, and how a layer learns it.
 
-    The default, and with it the type and the length of a vector, is that of the function's keyword.
+    The default, and with it the type, is that of the function's keyword.
 
     Args:
         default: A number, a bool, a word, None for a limit that is not set, or a tuple of numbers for a vector.
@@ -19,6 +19,7 @@ class Parameter:
         choices: The words it may be, where it is a word.
         trainable: Whether its layer learns it unless told otherwise.
         per_channel: Whether its layer learns a value for each channel unless told otherwise, or one for all.
+        any_length: Whether a vector may have another length than its default.
         initializer: How learned values start where it has its default: a name or config of a Keras initializer.
             None: at the parameter's value.
 
@@ -34,6 +35,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     trainable: bool = False
     per_channel: bool = False
+    any_length: bool = False
     initializer: str | Mapping[str, Any] | None = None
 
     @property
@@ -65,8 +67,10 @@ class Parameter:
 
     def _vector(self, value: Any, label: str) -> tuple[float, ...]:
         values = value.tolist() if hasattr(value, "tolist") else value
-        if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != len(self.default):
-            raise ValueError(f"Parameter {label} must be {len(self.default)} numbers. Received: {value!r}.")
+        listed = isinstance(values, Sequence) and not isinstance(values, str)
+        if not listed or not (len(values) if self.any_length else len(values) == len(self.default)):
+            number = "one or more" if self.any_length else len(self.default)
+            raise ValueError(f"Parameter {label} must be {number} numbers. Received: {value!r}.")
         return tuple(self._number(v, label) for v in values)
 
     def _word(self, value: Any, label: str) -> str:

@@ -24,6 +24,8 @@ ENTRIES: dict[str, "ActivationFunction"] = {}
 ALIASES: dict[str, str] = {}
 _FAR = (1e4, 1.3e4, 1.7e4)
 _MISSING = object()
+_UNKNOWN: dict[str, Any] = {"range": None, "smoothness": None, "monotonic": None}
+_UNKNOWN_TEXTS: dict[str, Any] = {"formula": None, "derivative_formula": None, "stable_derivative": None, "kinks": ()}
 
 
 @keras.saving.register_keras_serializable(package="keras_actsel")
@@ -43,6 +45,8 @@ class ActivationFunction:
         kind: `"elementwise"`, `"axiswise"` (softmax and its kin) or `"shape_changing"` (glu).
         formula: f(x) as SymPy text.
         derivative_formula: f'(x) as SymPy text; for an axiswise function the diagonal of its Jacobian.
+        stable_derivative: A function of a float32 tensor and the parameters that computes f'(x) where the text would
+            overflow or cancel; None where the text itself can be computed.
         surrogate: The slope that training uses in its place, as SymPy text; None where training uses f'(x).
         range: Infimum and supremum of its values.
         smoothness: How often f is continuously differentiable: -1 (has jumps), 0 (has kinks), 1, 2, ... or infinity.
@@ -50,7 +54,7 @@ class ActivationFunction:
         kinks: The points where f or f' jumps for some values of the parameters, as SymPy texts in them.
         belongs: Where it is of use: some of `"hidden"`, `"output"` and `"gate"`.
         cost: `"low"` (comparisons and arithmetic), `"medium"` (one root, exponential or the like, whatever else) or
-            `"high"` (several, or a sort).
+            `"high"` (several, a sort, or more than 30 operations of any sort).
         width: For a shape-changing function: outputs for each input, as text in the parameters.
         agrees_with_keras: Whether the function of this name in `keras.activations`, if any, has the same values.
         strengths: What it is good at, in a plain sentence.
@@ -75,6 +79,7 @@ class ActivationFunction:
     kind: str = "elementwise"
     formula: str | None = None
     derivative_formula: str | None = None
+    stable_derivative: Callable[..., Any] | None = None
     surrogate: str | None = None
     range: tuple[float, float] | None = None
     smoothness: float | None = None
@@ -113,7 +118,7 @@ class ActivationFunction:
         spec = self.specs.get(key)
         if spec is None or not spec.is_vector or isinstance(value, (tuple, list)):
             return value
-        return tuple(value[i] for i in range(len(spec.default)))
+        return tuple(value[i] for i in range(value.shape[0]))
 
     def derivative(self, x: Any) -> Any:
         """f'(x) from its closed form; for an axiswise function the diagonal of its Jacobian.
@@ -128,7 +133,10 @@ class ActivationFunction:
                 f"{self} has no closed derivative. Expected a record made with `activation(derivative=...)`."
             )
         x = _floating(x)
-        return _formula.evaluate(self.derivative_formula, x, self.parameters)
+        if self.stable_derivative is None:
+            return _formula.evaluate(self.derivative_formula, x, self.parameters)
+        slope = self.stable_derivative(ops.cast(x, "float32"), **self.parameters)
+        return ops.cast(slope, keras.backend.standardize_dtype(x.dtype))
 
     # Facts that follow from the function
 
@@ -225,8 +233,11 @@ class ActivationFunction:
         merged = {**self.parameters, **checked}
         if merged == dict(self.parameters):
             return self
-        # These facts were stated for the defaults.
-        return replace(self, parameters=MappingProxyType(merged), range=None, smoothness=None, monotonic=None)
+        # These facts were stated for the defaults, and texts with indices for vectors of their length.
+        changed: dict[str, Any] = {"parameters": MappingProxyType(merged), **_UNKNOWN}
+        if any(spec.is_vector and len(merged[key]) != len(spec.default) for key, spec in self.specs.items()):
+            changed |= _UNKNOWN_TEXTS
+        return replace(self, **changed)
 
     def _checked(self, key: str, value: Any) -> Any:
         if key not in self.parameters:
