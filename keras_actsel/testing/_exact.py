@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_actsel.activations import _formula
+
 DIGITS = 120
 """Of the arithmetic: squareplus at -3e38 loses 77 of them."""
 
@@ -116,6 +118,7 @@ def _own_words() -> dict[str, Callable[[Any], Any]]:
         "sigmoid": lambda z: 1 / (1 + sympy.exp(-z)),
         "softplus": lambda z: sympy.log(1 + sympy.exp(z)),
         "log_sigmoid": lambda z: -sympy.log(1 + sympy.exp(-z)),
+        **_formula.ARITHMETIC,
     }
 
 

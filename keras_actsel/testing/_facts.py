@@ -16,6 +16,9 @@ from keras_actsel.testing._backend import require, to_numpy
 from keras_actsel.testing._subject import GRID, Subject, checks, elementwise, states
 
 FAR = np.array([1e6, 1.3e6, 1.7e6, 2.1e6, 2.9e6])
+MANY = 30
+"""Operations in a function that costs much however simple they are."""
+
 _TRANSCENDENTAL = {
     *("exp", "exp2", "expm1", "log", "log1p", "logistic", "tanh", "erf", "erfc", "erf_inv", "sin", "cos", "tan"),
     *("atan", "atan2", "asinh", "acosh", "sinh", "cosh", "sqrt", "rsqrt", "cbrt", "pow"),
@@ -144,22 +147,25 @@ def _at_its_defaults(subject: Subject) -> bool:
 
 @checks(lambda _: keras.backend.backend() == "jax", states("cost"), _at_its_defaults)
 def cost(subject: Subject) -> None:
-    """The cost class counts roots, exponentials and the like in what JAX computes: none, one, or several or a sort."""
+    """The cost class counts roots, exponentials and the like in what JAX computes, and whether it computes much."""
     import jax
 
     names = list(_primitives(jax.make_jaxpr(subject.record)(np.ones((2, 6), "float32")).jaxpr))
     found = [name for name in names if name in _TRANSCENDENTAL]
-    measured = "high" if len(found) > 1 or "sort" in names else "medium" if found else "low"
-    require(subject.record.cost == measured, f"it computes {found or 'none'}, which is {measured}")
+    many = len(found) > 1 or "sort" in names or len(names) > MANY
+    measured = "high" if many else "medium" if found else "low"
+    require(
+        subject.record.cost == measured,
+        f"it computes {', '.join(found) or 'none of the costly ones'} among {len(names)} operations: {measured}",
+    )
 
 
 def _primitives(jaxpr: Any) -> Any:
+    """The names of what is computed; a function that is called counts as what it computes."""
     for equation in jaxpr.eqns:
-        yield equation.primitive.name
-        for value in equation.params.values():
-            inner = getattr(value, "jaxpr", value)
-            if hasattr(inner, "eqns"):
-                yield from _primitives(inner)
+        inner = [getattr(value, "jaxpr", value) for value in equation.params.values()]
+        called = [each for each in inner if hasattr(each, "eqns")]
+        yield from itertools.chain.from_iterable(map(_primitives, called)) if called else (equation.primitive.name,)
 
 
 @checks(lambda subject: subject.record.kind == "shape_changing")
