@@ -271,7 +271,7 @@ def isrlu(x, alpha=1.0):
         alpha: The limit for very negative x is -1/sqrt(alpha); above 0.
     """
     v = in_units(x, alpha**0.5) * indicator(x <= 0, x)
-    return ops.relu(x) + v * ops.rsqrt(v * v + SMALL) * alpha**-0.5
+    return ops.relu(x) + v / ops.sqrt(v * v + SMALL) * alpha**-0.5
 
 
 @activation(
