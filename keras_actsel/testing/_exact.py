@@ -167,7 +167,11 @@ def on_numbers(expr: Any) -> Callable[[Any], Any]:
         tame = -1e100 < t < 1e100
         return mpmath.exp(t) if tame else mpmath.ldexp(1, huge if t > 0 else -huge)
 
-    return sympy.lambdify(sympy.Symbol("x", real=True), expr, [{"exp": exp}, "mpmath"])
+    def tanh(t: Any) -> Any:
+        # Of exp(x) likewise; beyond 1000 it is 1 in all the digits there are.
+        return mpmath.tanh(t) if -1e3 < t < 1e3 else mpmath.sign(t)
+
+    return sympy.lambdify(sympy.Symbol("x", real=True), expr, [{"exp": exp, "tanh": tanh}, "mpmath"])
 
 
 def at_numbers(expr: Any, points: np.ndarray) -> np.ndarray:
