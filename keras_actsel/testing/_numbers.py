@@ -73,7 +73,8 @@ def derivative(subject: Subject) -> None:
     require(
         not lost.size,
         f"nan instead of a number at x = {lost[:2].tolist()}: the text overflows there, to 0 times infinity or "
-        "infinity by infinity, or divides 0 by 0. Order its factors so that it does not, or state no `derivative`",
+        "infinity by infinity, or divides 0 by 0. Order its factors so that it does not, give a `stable_derivative`, "
+        "or leave `derivative` out",
     )
     allowed = EPSILON["float32"] * (8.0 * np.abs(truth.diagonal) + 32.0 + truth.bent)
     assert_near(closed, truth.diagonal, allowed, truth.x, "float32")
