@@ -34,7 +34,9 @@ def number(text: str, parameters: Mapping[str, Any]) -> float:
 
 def _value(text: str, names: Mapping[str, Any]) -> Any:
     # Formulas are written in this package or passed to the decorator by the program itself: code, not input.
-    return eval(_compiled(text), {"__builtins__": {}}, {**_VOCABULARY, **names})  # noqa: S307
+    # PyTorch's operators import modules on their first use, through the built-ins of whoever calls them.
+    builtins = {"__import__": __import__}
+    return eval(_compiled(text), {"__builtins__": builtins}, {**_VOCABULARY, **names})  # noqa: S307
 
 
 def _limits(parameters: Mapping[str, Any]) -> dict[str, Any]:
