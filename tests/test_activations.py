@@ -161,6 +161,13 @@ def test_pelu_learns_one_pair_of_weights_for_the_layer():
     assert [tuple(weight.shape) for weight in layer.trainable_weights] == [(), ()]
 
 
+@pytest.mark.parametrize("name", ["celu(alpha=1e-06)", "pelu(b=1e-06)"])
+def test_tiny_widths_give_no_nan_in_half_precision(name, gradient):
+    record, x = activations.get(name), np.array([-6e4, -1.0, -1e-3, 0.0, 1e-3], "float16")
+    assert not np.isnan(ops.convert_to_numpy(record(ops.convert_to_tensor(x)))).any()
+    assert not np.isnan(gradient(record, ops.convert_to_tensor(x))).any()
+
+
 def test_learned_thresholds_cut_off_infinity(numpy_of):
     y = layers.TLU(tau=-1.0)(tensor([[-math.inf, -3.0, -0.25, math.inf]]))
     np.testing.assert_array_equal(numpy_of(y), [[-1.0, -1.0, -0.25, math.inf]])

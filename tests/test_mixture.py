@@ -292,6 +292,18 @@ def test_saved_loaded_and_cloned(layer, tmp_path):
         assert configs[0] == configs[1]
 
 
+def test_channels_first_is_kept():
+    keras.config.set_image_data_format("channels_first")
+    try:
+        layer = Mixture(["prelu", "relu"])
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    for mixture in (layer, again):
+        mixture.build((None, 3, 8, 8))
+        assert [tuple(w.shape) for w in mixture.weights] == [(2,), (3,)]
+
+
 def test_masks_pass():
     layer = Mixture(POOL)
     mask = np.array([[True, False]])

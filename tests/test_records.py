@@ -143,7 +143,16 @@ def test_geglu_takes_either_gelu():
             "An activation is given by its name, a record or a function. Received: 3 of type "
             "int. `catalogue()` lists all names.",
         ),
-        (lambda: activations.catalogue(smooth=1), "Records have no fact ['smooth']. Expected some of: ["),
+        (
+            lambda: activations.ActivationFunction.from_config({"name": "mine"}),
+            "What was saved uses the activation 'mine', which is not in the catalogue. If it is one of your own, "
+            "import the module that defines it before loading.",
+        ),
+        (
+            lambda: activations.catalogue(smooth=1),
+            "Records have no fact ['smooth']. Did you mean 'smoothness'? Expected some of: ['agrees_with_keras', ",
+        ),
+        (lambda: activations.catalogue(belongs="hiden"), "Unknown belongs 'hiden'. Did you mean 'hidden'? Expected"),
         (lambda: activations.activation(slope=1), "Unknown facts ['slope']. Expected some of: ["),
         (lambda: activations.activation(kind="odd"), "Unknown kind 'odd'. Expected one of ('elementwise', "),
         (

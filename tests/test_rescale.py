@@ -197,3 +197,25 @@ def test_a_rescaled_model_needs_nothing_of_this_package():
     model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(1)])
     configs = [str(layer.get_config()) for layer in rescale(model).layers]
     assert not any("keras_actsel" in config for config in configs)
+
+
+def test_behind_a_normalization_functions_work_where_they_were_meant_to():
+    stack = [keras.layers.LayerNormalization(), keras.layers.Dropout(0.1), keras.layers.Dense(128, name="d")]
+    model = rescale(keras.Sequential([keras.Input((64,)), *stack, layers.Activation("squared_relu")]))
+    values = keras.Model(model.inputs, model.get_layer("d").output).predict(X, verbose=0)
+    assert_standard([values])
+
+
+def test_batch_normalization_counts_as_in_training_also_with_a_batch():
+    inputs = h = keras.Input((12, 12, 8))
+    for _ in range(6):
+        r = keras.layers.Conv2D(8, 3, padding="same")(keras.layers.Activation("relu")(h))
+        h = keras.layers.Add()([h, keras.layers.BatchNormalization()(r)])
+        h = keras.layers.BatchNormalization()(h + r)
+    last = keras.layers.Conv2D(8, 1)(keras.layers.Add()([h, inputs]))
+    variances = []
+    for batch in (None, IMAGES):
+        model = rescale(keras.Model(inputs, last), batch)
+        outputs = model(IMAGES, training=True)
+        variances.append(float(ops.convert_to_numpy(ops.var(outputs))))
+    assert all(0.7 < v < 1.4 for v in variances), variances

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from keras_actsel._spelling import did_you_mean
 from keras_actsel.activations._parameter import Parameter
 from keras_actsel.activations._record import (
     ALIASES,
@@ -23,7 +24,9 @@ from keras_actsel.activations._record import (
 )
 
 _STATED = {f.name for f in fields(ActivationFunction)} - {"function", "name", "parameters"}
-_DERIVED = {name for name, value in vars(ActivationFunction).items() if isinstance(value, property)}
+_DERIVED = {
+    name for name, value in vars(ActivationFunction).items() if isinstance(value, property) and not name.startswith("_")
+}
 
 
 def activation(**facts: Any) -> Callable[[Callable[..., Any]], ActivationFunction]:
@@ -44,12 +47,12 @@ def activation(**facts: Any) -> Callable[[Callable[..., Any]], ActivationFunctio
     Example:
         >>> from keras import ops
         >>> from keras_actsel.activations import activation
-        >>> @activation(formula="x/(1 + x**2)", derivative="(1 - x**2)/(1 + x**2)**2", range=(-0.5, 0.5))
-        ... def witch(x):
-        ...     "A bump on each side of zero that falls back to nothing."
-        ...     return x / (1 + x * x)
-        >>> float(witch(1.0)), float(witch.derivative(0.0))
-        (0.5, 1.0)
+        >>> @activation(formula="(x + tanh(x))/2", derivative="1 - tanh(x)**2/2", monotonic=True)
+        ... def half_tanh(x):
+        ...     "Half identity, half tanh: its slope is between 1/2 and 1."
+        ...     return 0.5 * (x + ops.tanh(x))
+        >>> float(half_tanh(0.0)), float(half_tanh.derivative(0.0))
+        (0.0, 1.0)
     """
     facts["derivative_formula"] = facts.pop("derivative", None)
     if unknown := set(facts) - _STATED:
@@ -76,10 +79,11 @@ def _check_words(facts: Mapping[str, Any]) -> None:
     for key, words, given in (
         ("kind", KINDS, [facts.get("kind", KINDS[0])]),
         ("cost", COSTS, [facts["cost"]] if "cost" in facts else []),
-        ("belongs", PLACES, facts.get("belongs", ())),
+        ("belongs", PLACES, [places] if isinstance(places := facts.get("belongs", ()), str) else places),
     ):
         if unknown := [word for word in given if word not in words]:
-            raise ValueError(f"Unknown {key} {unknown[0]!r}. Expected one of {words}.")
+            hint = did_you_mean(unknown[0], words)
+            raise ValueError(f"Unknown {key} {unknown[0]!r}.{hint} Expected one of {words}.")
 
 
 def _specs(function: Callable[..., Any], stated: Mapping[str, Parameter]) -> Mapping[str, Parameter]:
@@ -171,7 +175,7 @@ def catalogue(**facts: Any) -> tuple[ActivationFunction, ...]:
             as `belongs`, one is enough.
 
     Raises:
-        ValueError: For a fact that records do not have.
+        ValueError: For a fact that records do not have, or a word that none has for it.
 
     Example:
         >>> from keras_actsel import activations
@@ -180,7 +184,9 @@ def catalogue(**facts: Any) -> tuple[ActivationFunction, ...]:
     """
     known = {f.name for f in fields(ActivationFunction)} | _DERIVED
     if unknown := set(facts) - known:
-        raise ValueError(f"Records have no fact {sorted(unknown)}. Expected some of: {sorted(known)}.")
+        hint = did_you_mean(min(unknown), known)
+        raise ValueError(f"Records have no fact {sorted(unknown)}.{hint} Expected some of: {sorted(known)}.")
+    _check_words(facts)
     records = (ENTRIES[name] for name in sorted(ENTRIES))
     return tuple(r for r in records if all(_matches(getattr(r, key), value) for key, value in facts.items()))
 

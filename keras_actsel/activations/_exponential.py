@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_actsel.activations._catalogue import activation
 from keras_actsel.activations._parameter import Parameter
-from keras_actsel.activations._pieces import SMALL, in_units, indicator, magnitude, scaled_below
+from keras_actsel.activations._pieces import SMALL, choose, in_units, indicator, magnitude, scaled_below
 
 # Klambauer et al. 2017, equation 14: the fixed point of mean 0 and variance 1.
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -90,8 +90,13 @@ def celu(x, alpha=1.0):
     """
     if isinstance(alpha, int | float) and alpha == 1:
         return ops.elu(x)
-    root = alpha**-0.5  # squared: the gradient of 1/alpha overflows in float16 for small alpha
-    return scaled_below(ops.elu(scaled_below(x, x, root * root)), x, alpha)
+    return scaled_below(_elu_of_ratio(x, alpha), x, alpha)
+
+
+def _elu_of_ratio(x, width):
+    """elu(x/width) where x is below 0, and x elsewhere."""
+    root = width**-0.5  # twice: 1/width, and sooner its gradient, overflows in float16 for small width
+    return ops.elu(scaled_below(scaled_below(x, x, root), x, root))
 
 
 @activation(
@@ -119,8 +124,9 @@ def pelu(x, a=1.0, b=1.0):
         a: Minus the limit for very negative x, above 0.
         b: The decay on the left, above 0, on the scale of x.
     """
-    root = a**0.5 * b**-0.5  # the slope a/b, whose gradient overflows in float16, as a square
-    return root * celu.function(x, b) * root
+    # The slope a/b, whose gradient overflows in float16, as a square.
+    root = choose(x > 0, a**0.5 * b**-0.5, a**0.5, x)
+    return _elu_of_ratio(x, b) * root * root
 
 
 @activation(

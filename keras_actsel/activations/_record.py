@@ -301,6 +301,11 @@ class ActivationFunction:
     def from_config(cls, config: dict[str, Any]) -> "ActivationFunction":
         """The record that `get_config` describes."""
         function = config.get("function")
+        if function is None and ALIASES.get(config["name"], config["name"]) not in ENTRIES:
+            raise ValueError(
+                f"What was saved uses the activation {config['name']!r}, which is not in the catalogue. If it is one "
+                "of your own, import the module that defines it before loading."
+            )
         identifier = config["name"] if function is None else keras.saving.deserialize_keras_object(function)
         return _restore(identifier, config.get("parameters", {}))
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-from keras import ops
+from keras import ops, tree
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Signal:
         between: The part of the variance that is between the means of the channels. It is the same at every
             position, so that no average over positions takes it away.
         kept: The share of its squared mean that the next kernel is to let through, from 0 to 1.
+        normalized: Whether nothing but reshaping and dropout stands between it and a normalization.
     """
 
     mean: float
@@ -31,6 +32,7 @@ class Signal:
     value: Any = None
     between: float = 0.0
     kept: float = 1.0
+    normalized: bool = False
 
     @property
     def square(self) -> float:
@@ -197,12 +199,6 @@ _LAYERS: dict[type, Rule] = {
     keras.layers.Concatenate: _concatenation,
 }
 
-MERGING: tuple[type, ...] = (
-    *(kind for kind, rule in _LAYERS.items() if rule in (_average_pooling, _max_pooling)),
-    *(keras.layers.Add, keras.layers.Subtract, keras.layers.Average, keras.layers.Multiply, keras.layers.Concatenate),
-)
-"""Layers over elements whose dependence the rules do not know; their effect is measured where there are values."""
-
 # Nodes of the graph that are no layers, such as `a + b`, by their name.
 _NODES: dict[str, Rule] = {
     **dict.fromkeys(("Reshape", "Transpose", "Squeeze", "ExpandDims", "Swapaxes", "Moveaxis", "Cast"), _same),
@@ -216,6 +212,34 @@ def propagated(op: Any, inputs: Sequence[Signal]) -> Moments | None:
     of_two = not isinstance(op, keras.Layer) and len(inputs) == 2
     rule = _OF_TWO.get(type(op).__name__) if of_two else rule_of(op)
     return None if rule is None else rule(op, inputs)
+
+
+def merges(op: Any, inputs: Sequence[Signal]) -> bool:
+    """Whether an operation joins elements whose dependence the rules do not know."""
+    return len(inputs) > 1 or rule_of(op) in (_average_pooling, _max_pooling)
+
+
+def is_normalized(op: Any, inputs: Sequence[Signal]) -> bool:
+    """Whether what comes out of an operation is as a normalization left it."""
+    rule = rule_of(op)
+    return rule in (_normalized, _root_mean_square) or (rule is _same and all(s.normalized for s in inputs))
+
+
+def value_of(op: Any, args: Any, kwargs: Any) -> Any:
+    """What an operation makes of the values of signals, as in training where that makes a difference of scale."""
+    args, kwargs = tree.map_structure(lambda leaf: leaf.value if isinstance(leaf, Signal) else leaf, (args, kwargs))
+    if isinstance(op, keras.layers.BatchNormalization):
+        return _normalized_by_batch(op, args[0])
+    return op(*args, **kwargs)
+
+
+def _normalized_by_batch(op: Any, value: Any) -> Any:
+    """Batch normalization by the batch's own statistics, those of the layer left as they are."""
+    axis = op.axis % len(value.shape)
+    mean, variance = ops.moments(value, [i for i in range(len(value.shape)) if i != axis], keepdims=True)
+    shape = tuple(mean.shape)
+    gamma, beta = (ops.reshape(p, shape) if p is not None else c for p, c in ((op.gamma, 1.0), (op.beta, 0.0)))
+    return (value - mean) * ops.rsqrt(variance + op.epsilon) * gamma + beta
 
 
 def measured(signal: Signal, value: Any) -> Signal:

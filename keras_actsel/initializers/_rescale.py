@@ -11,7 +11,15 @@ import numpy as np
 from keras import ops, tree
 
 from keras_actsel.initializers._operating import STANDARD, kept_share, operating_point
-from keras_actsel.initializers._propagation import MERGING, Moments, Signal, measured, propagated
+from keras_actsel.initializers._propagation import (
+    Moments,
+    Signal,
+    is_normalized,
+    measured,
+    merges,
+    propagated,
+    value_of,
+)
 from keras_actsel.initializers._response import linear_share, response
 from keras_actsel.surgery import activation_in, fed, rebuild, walk
 
@@ -32,7 +40,10 @@ def rescale(model: Any, x: Any = None) -> Any:
 
     A few activations have no stable flow there. Where they shrink what is small, or oscillate, the layers that feed
     them get the variance nearest to 1, from 1/64 to 64, at which samples and gradients keep their size. Where they grow
-    like a square, the biases also get a mean of 1, around which those functions are close to a line.
+    like a square, the biases also get a mean of 1, around which those functions are close to a line. Neither is done
+    behind a normalization, where nothing can grow from layer to layer.
+
+    Embeddings get the mean square 1 too; weights inside recurrent and attention layers stay as they are.
 
     For models about to be trained, above all deep ones without normalization. Weights that were trained are scaled
     like others and their biases lost; frozen layers (`trainable=False`) stay as they are.
@@ -111,12 +122,11 @@ class _Scaler:
         inputs = [leaf for leaf in tree.flatten((args, kwargs)) if isinstance(leaf, Signal)]
         after = self._after(op, inputs)
         (mean, variance, between), kept = after or (Moments(0.0, 1.0), 1.0)
-        signals = [
-            Signal(mean, variance, tuple(tensor.shape), between=between, kept=kept) for tensor in tree.flatten(shapes)
-        ]
+        signal = Signal(mean, variance, (), between=between, kept=kept, normalized=is_normalized(op, inputs))
+        signals = [replace(signal, shape=tuple(tensor.shape)) for tensor in tree.flatten(shapes)]
         if inputs and all(signal.value is not None for signal in inputs):
-            values = zip(signals, tree.flatten(_value(op, args, kwargs)), strict=True)
-            by_rule = after is not None and not isinstance(op, MERGING)
+            values = zip(signals, tree.flatten(value_of(op, args, kwargs)), strict=True)
+            by_rule = after is not None and not merges(op, inputs)
             signals = [replace(s, value=value) if by_rule else measured(s, value) for s, value in values]
         elif after is None:
             self.unknown[op.name] = None
@@ -130,7 +140,9 @@ class _Scaler:
         if isinstance(layer, keras.layers.Embedding):
             return self._embedded(layer), 1.0
         if len(inputs) == 1 and (stages := _stages(layer)):
-            moments = self._weighted(layer, stages, inputs[0], self._targets.get(id(op), STANDARD))
+            # Behind a normalization nothing can grow from layer to layer, wherever the activation works.
+            target = STANDARD if inputs[0].normalized else self._targets.get(id(op), STANDARD)
+            moments = self._weighted(layer, stages, inputs[0], target)
             activation = getattr(layer, "activation", None)
             return (moments, 1.0) if activation is None else _activated(activation, moments, inputs[0].shape)
         known = propagated(op, inputs)
@@ -156,11 +168,6 @@ class _Scaler:
                 stage.scale(before, signal.kept, target if stage is stages[-1] else STANDARD)
             before = stage.outcome(before)
         return before
-
-
-def _value(op: Any, args: Any, kwargs: Any) -> Any:
-    args, kwargs = tree.map_structure(lambda leaf: leaf.value if isinstance(leaf, Signal) else leaf, (args, kwargs))
-    return op(*args, **kwargs)
 
 
 def _activated(activation: Any, before: Signal | Moments, shape: Sequence[int | None]) -> _After:

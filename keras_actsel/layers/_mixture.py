@@ -41,8 +41,8 @@ class ActivationMixture(keras.layers.Layer):
             trained. So with Adam and its kin, whose steps are as large as the learning rate; with SGD it is squared.
         temperature: For `"convex"`: above 0; small values sharpen. A weight of the layer that callbacks may change.
         **kwargs: `coefficient_regularizer`, a function of the coefficients such as `EntropyRegularizer` or
-            `keras.regularizers.L1`; `coefficient_constraint`, applied to w after each step; and the base layer's
-            `name`, `dtype`, `trainable`, ...
+            `keras.regularizers.L1`; `coefficient_constraint`, applied to w after each step; `data_format`, as for
+            `layers.Activation`; and the base layer's `name`, `dtype`, `trainable`, ...
 
     Input shape: Any. Only the sizes along `axis` must be known.
     Output shape: That of the input.
@@ -79,6 +79,7 @@ class ActivationMixture(keras.layers.Layer):
         self.coefficient_regularizer = keras.regularizers.get(kwargs.pop("coefficient_regularizer", None))
         self.coefficient_constraint = keras.constraints.get(kwargs.pop("coefficient_constraint", None))
         dropped = kwargs.pop("dropped", ())
+        self.data_format = kwargs.pop("data_format", None) or keras.config.image_data_format()
         super().__init__(**kwargs)
         self.supports_masking = True
         self.candidates = tuple(activations.get(candidate) for candidate in _listed(candidates))
@@ -90,7 +91,9 @@ class ActivationMixture(keras.layers.Layer):
         self.start_temperature = float(temperature)
         self._check()
         self._kept = tuple(k for k in range(len(self.candidates)) if k not in dropped)
-        self._branches = [Activation(record, dtype=self.dtype_policy) for record in self.candidates]
+        self._branches = [
+            Activation(record, dtype=self.dtype_policy, data_format=self.data_format) for record in self.candidates
+        ]
         for branch in self._branches:  # Keras passes a later `trainable = False` on, but not this one
             branch.trainable = self.trainable
 
@@ -258,6 +261,7 @@ class ActivationMixture(keras.layers.Layer):
             "initial": self.initial and serialize(self.initial),
             "rate": self.rate,
             "temperature": self.start_temperature,
+            "data_format": self.data_format,
             "coefficient_regularizer": serialize(self.coefficient_regularizer),
             "coefficient_constraint": serialize(self.coefficient_constraint),
             "dropped": [k for k in range(len(self.candidates)) if k not in self._kept],
