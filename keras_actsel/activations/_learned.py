@@ -101,7 +101,7 @@ def _rational_slope(x, numerator, denominator):
     cost="high",
     strengths="Ten weights for a layer learn almost any smooth shape; it starts close to a leaky relu, or as fitted.",
     traps=(
-        "It costs as much as 50 to 90 relus, weight decay on its weights bends it, it gets a kink wherever Q changes "
+        "It costs as much as 35 to 90 relus, weight decay on its weights bends it, it gets a kink wherever Q changes "
         "sign, and outside the inputs that it has seen its shape is anybody's guess."
     ),
     source="Molina, Schramowski & Kersting 2020, https://arxiv.org/abs/1907.06732",
@@ -203,7 +203,7 @@ def _spline(piece):
     belongs=("hidden",),
     cost="high",
     strengths="Learns any shape on [-4, 4] for each channel, and no piece of it bends the others.",
-    traps="Seventeen weights per channel: without a penalty it overfits. It costs as much as 60 to 200 relus.",
+    traps="Seventeen weights per channel: without a penalty it overfits. It costs as much as 40 to 200 relus.",
     source="Bohra, Campos, Gupta, Aziznejad & Unser 2020, https://doi.org/10.1109/OJSP.2020.3039379",
 )
 def linear_spline(x, values=RELU_AT_KNOTS):
