@@ -5,15 +5,10 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
-import numpy as np
 import pytest
 from keras import ops
 
-
-def to_numpy(x):
-    """A tensor as a NumPy array; half types as float32, which holds them exactly."""
-    narrow = keras.backend.standardize_dtype(x.dtype) in ("float16", "bfloat16")
-    return np.asarray(ops.convert_to_numpy(ops.cast(x, "float32") if narrow else x))
+from keras_actsel.testing._backend import to_numpy
 
 
 def differentiate(fn, x):

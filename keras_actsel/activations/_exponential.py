@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_actsel.activations._catalogue import activation
 from keras_actsel.activations._parameter import Parameter
-from keras_actsel.activations._pieces import SMALL, choose, in_units, indicator, magnitude, scaled_below
+from keras_actsel.activations._pieces import SMALL, choose, in_units, like, magnitude, scaled_below
 
 # Klambauer et al. 2017, equation 14: the fixed point of mean 0 and variance 1.
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -276,7 +276,7 @@ def isrlu(x, alpha=1.0):
         x: A floating tensor.
         alpha: The limit for very negative x is -1/sqrt(alpha); above 0.
     """
-    v = in_units(x, alpha**0.5) * indicator(x <= 0, x)
+    v = in_units(x, alpha**0.5) * like(x <= 0, x)
     return ops.relu(x) + v / ops.sqrt(v * v + SMALL) * alpha**-0.5
 
 

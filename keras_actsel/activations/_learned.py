@@ -11,6 +11,7 @@ from keras_actsel.activations import _formula
 from keras_actsel.activations._catalogue import activation, get
 from keras_actsel.activations._moments import values as values_at
 from keras_actsel.activations._parameter import Parameter
+from keras_actsel.activations._pieces import like
 from keras_actsel.activations._record import ActivationFunction
 
 KNOTS = tuple(k / 2 for k in range(-8, 9))
@@ -28,10 +29,6 @@ def _wide(x, *vectors):
 
 def _cast(value, dtype):
     return value if isinstance(value, (int, float)) else ops.cast(value, dtype)
-
-
-def _like(y, x):
-    return ops.cast(y, keras.backend.standardize_dtype(x.dtype))
 
 
 def _absolute(x):
@@ -129,7 +126,7 @@ def rational(
     # Outside [-1, 1] both are divided by x^4, so that no power overflows: (x N(y))/(y^4 + |...|) with y = 1/x.
     outer = _p(a[::-1], y) / (ops.square(y * y) + _absolute(_p(b[::-1], y)))
     inner = _p(a, near) / (1.0 + _absolute(_q(b, near)))
-    return _like(ops.where(inside, inner, z * outer), x)
+    return like(ops.where(inside, inner, z * outer), x)
 
 
 @activation(
@@ -182,7 +179,7 @@ def apl(x, slopes=(0.0, 0.0), hinges=(0.0, 0.0)):
         )
     z, a, b = _wide(x, slopes, hinges)
     terms = (slope * (HINGE * ops.relu(hinge - z)) for slope, hinge in zip(a, b, strict=True))
-    return _like((HINGE * ops.relu(z) + sum(terms)) / HINGE, x)
+    return like((HINGE * ops.relu(z) + sum(terms)) / HINGE, x)
 
 
 def _spline(piece):
@@ -220,7 +217,7 @@ def linear_spline(x, values=RELU_AT_KNOTS):
     total = v[0]
     for i, knot in enumerate(KNOTS[:-1]):
         total = total + (v[i + 1] - v[i]) / STEP * _part(z - knot, first=i == 0, last=i == len(KNOTS) - 2)
-    return _like(total, x)
+    return like(total, x)
 
 
 def _part(u, first, last):

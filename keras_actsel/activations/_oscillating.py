@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_actsel.activations._catalogue import activation
 from keras_actsel.activations._parameter import Parameter
+from keras_actsel.activations._pieces import like
 
 
 def _angle(x, frequency):
@@ -39,10 +40,6 @@ def _sinc_slope(x):
     return ops.where(near, series, (ops.cos(away) - ops.sin(away) / away) / away)
 
 
-def _like(y, x):
-    return ops.cast(y, keras.backend.standardize_dtype(x.dtype))
-
-
 @activation(
     formula="sin(omega*x)",
     derivative="omega*cos(omega*x)",
@@ -69,7 +66,7 @@ def sine(x, omega=1.0):
         x: A floating tensor.
         omega: The frequency in radians for each unit of x, above 0; 30 in SIREN.
     """
-    return _like(ops.sin(_angle(x, omega)), x)
+    return like(ops.sin(_angle(x, omega)), x)
 
 
 @activation(
@@ -89,7 +86,7 @@ def cosine(x):
 
     For Fourier features in front of a linear layer.
     """
-    return _like(ops.cos(_angle(x, 1.0)), x)
+    return like(ops.cos(_angle(x, 1.0)), x)
 
 
 @activation(
@@ -119,7 +116,7 @@ def snake(x, alpha=1.0):
     """
     angle = _angle(x, alpha)
     wide = ops.cast(x, angle.dtype)
-    return _like(wide + _sinc(angle, wide) * ops.sin(angle), x)
+    return like(wide + _sinc(angle, wide) * ops.sin(angle), x)
 
 
 @activation(
@@ -141,7 +138,7 @@ def gcu(x):
     For convolutional layers, with relu in the dense ones.
     """
     angle = _angle(x, 1.0)
-    return _like(angle * ops.cos(angle), x)
+    return like(angle * ops.cos(angle), x)
 
 
 @activation(
@@ -162,4 +159,4 @@ def sinc(x):
 
     For coordinate networks, beside sine.
     """
-    return _like(_sinc(_angle(x, 1.0)), x)
+    return like(_sinc(_angle(x, 1.0)), x)

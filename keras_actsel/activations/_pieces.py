@@ -1,4 +1,4 @@
-"""What functions of several pieces share.
+"""What functions share: casting to the dtype of x, and putting pieces together.
 
 On PyTorch's CPU `where` mispredicts a branch at every second sign of a random x, and takes 30 times as long as relu.
 There the pieces are put together by products with 0 and 1.
@@ -18,16 +18,16 @@ def on_torch() -> bool:
     return bool(keras.backend.backend() == "torch")
 
 
-def indicator(condition: Any, x: Any) -> Any:
-    """1 where the condition holds and 0 elsewhere, in the dtype of x."""
-    return ops.cast(condition, keras.backend.standardize_dtype(x.dtype))
+def like(value: Any, x: Any) -> Any:
+    """The value in the dtype of x; of a condition 1 where it holds and 0 elsewhere."""
+    return ops.cast(value, keras.backend.standardize_dtype(x.dtype))
 
 
 def choose(condition: Any, chosen: Any, other: Any, x: Any) -> Any:
     """`chosen` where the condition holds and `other` elsewhere, both finite, in the dtype of x."""
     if not on_torch():
-        return ops.cast(ops.where(condition, chosen, other), keras.backend.standardize_dtype(x.dtype))
-    holds = indicator(condition, x)
+        return like(ops.where(condition, chosen, other), x)
+    holds = like(condition, x)
     where_chosen = holds if isinstance(chosen, float) and chosen == 1.0 else holds * chosen
     return where_chosen + (1.0 - holds) * other
 

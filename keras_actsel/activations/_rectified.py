@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_actsel.activations._catalogue import activation
 from keras_actsel.activations._parameter import Parameter
-from keras_actsel.activations._pieces import choose, floored, indicator, scaled_below
+from keras_actsel.activations._pieces import choose, floored, like, scaled_below
 
 
 @activation(
@@ -311,7 +311,7 @@ def binary_step(x, surrogate="straight_through"):
     finite = ops.where(ops.isinf(x), 0.0, x)
     smooth = finite if surrogate == "straight_through" else ops.sigmoid(finite)
     # Adds 0, and the slope of `smooth`; NaN where x is.
-    return indicator(x >= 0, x) + (smooth - ops.stop_gradient(smooth))
+    return like(x >= 0, x) + (smooth - ops.stop_gradient(smooth))
 
 
 @activation(

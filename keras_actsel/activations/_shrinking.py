@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_actsel.activations._catalogue import activation
 from keras_actsel.activations._parameter import Parameter
-from keras_actsel.activations._pieces import indicator, on_torch
+from keras_actsel.activations._pieces import like, on_torch
 
 
 @activation(
@@ -61,7 +61,7 @@ def hard_shrink(x, threshold=0.5):
     """
     size = ops.abs(x)
     # XLA turns the product into a `where` that loses NaN.
-    return x * indicator(size > threshold, x) if on_torch() else ops.where(size <= threshold, 0.0, x)
+    return x * like(size > threshold, x) if on_torch() else ops.where(size <= threshold, 0.0, x)
 
 
 @activation(
