@@ -43,7 +43,8 @@ def rescale(model: Any, x: Any = None) -> Any:
     like a square, the biases also get a mean of 1, around which those functions are close to a line. Neither is done
     behind a normalization, where nothing can grow from layer to layer.
 
-    Embeddings get the mean square 1 too; weights inside recurrent and attention layers stay as they are.
+    Of functions of a whole axis and of gated units only the size of the outputs is known, not whether deep stacks of
+    them are stable in training. Embeddings get the mean square 1 too; weights inside recurrent and attention layers stay as they are.
 
     For models about to be trained, above all deep ones without normalization. Weights that were trained are scaled
     like others and their biases lost; frozen layers (`trainable=False`) stay as they are.
