@@ -44,7 +44,8 @@ def rescale(model: Any, x: Any = None) -> Any:
     behind a normalization, where nothing can grow from layer to layer.
 
     Of functions of a whole axis and of gated units only the size of the outputs is known, not whether deep stacks of
-    them are stable in training. Embeddings get the mean square 1 too; weights inside recurrent and attention layers stay as they are.
+    them are stable in training. Embeddings get the mean square 1 too; weights inside recurrent and attention layers
+    stay as they are.
 
     For models about to be trained, above all deep ones without normalization. Weights that were trained are scaled
     like others and their biases lost; frozen layers (`trainable=False`) stay as they are.
