@@ -9,7 +9,7 @@ except ModuleNotFoundError as error:
         "to jax or torch."
     ) from error
 
-from keras_actsel import activations, data, initializers, layers
+from keras_actsel import activations, callbacks, data, initializers, layers
 from keras_actsel.activations import ActivationFunction, activation, catalogue, get
 from keras_actsel.initializers import rescale
 from keras_actsel.results import Selection, Trial, TrialError
@@ -25,6 +25,7 @@ __all__ = [
     "TrialError",
     "activation",
     "activations",
+    "callbacks",
     "catalogue",
     "data",
     "get",

@@ -18,6 +18,7 @@ FLOORS = {
     "layers": 2,
     "surgery": 3,
     "initializers": 3,
+    "callbacks": 3,
     "testing": 3,
     "datasets": 3,
     "data": 3,
