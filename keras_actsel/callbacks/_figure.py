@@ -8,8 +8,9 @@ import numpy as np
 
 from keras_actsel.callbacks._record import MixtureRecord
 
-# Colours that are told apart with any colour vision (Okabe & Ito 2008), less the yellow, which is too faint for lines.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# Colours that are told apart with any colour vision (Okabe & Ito 2008), without the yellow, which is too faint for
+# lines, and the black, whose band would look like the entropy.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 STROKES = ("-", "--", "-.", ":")
 SHADE = "#e6e6e6"
 MOST_COLUMNS = 6
@@ -31,7 +32,7 @@ def draw(rows: Sequence[MixtureRecord]) -> Any:
     lines = math.ceil(len(sites) / columns)
     width, height = next(size for most, size in SIZES if len(sites) <= most)
     figure = figure_type(figsize=(width * columns, height * lines + 0.6), dpi=120, layout="constrained")
-    panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).flat
+    panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).flatten()
     styles = _styles(rows)
     for index, (site, panel) in enumerate(zip(sites, panels, strict=False)):
         last_of_line = index % columns == columns - 1 or index == len(sites) - 1
@@ -39,7 +40,7 @@ def draw(rows: Sequence[MixtureRecord]) -> Any:
         panel.set_title(_shortened(site, int(11 * width)), loc="left", fontsize="small")
     for index, panel in enumerate(panels):
         panel.tick_params(labelbottom=index + columns >= len(sites))
-        panel.set_axis_off() if index >= len(sites) else None
+        panel.set_visible(index < len(sites))
     figure.supxlabel("epochs trained", fontsize="medium")
     figure.supylabel("coefficient", fontsize="medium")
     _add_legend(figure, rows, styles, columns * width)

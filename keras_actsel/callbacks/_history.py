@@ -63,8 +63,11 @@ class MixtureHistory(keras.callbacks.Callback):
         self.rows: list[MixtureRecord] = []
         self._arrays: dict[str, list[Array]] = {}
         self._keep_channels = keep_channels
-        self._files = [] if path is None else [CsvFile(path, append)]
-        self._files += [] if log_dir is None else [EventFile(log_dir)]
+        self._files: list[CsvFile | EventFile] = []
+        if path is not None:
+            self._files.append(CsvFile(path, append))
+        if log_dir is not None:
+            self._files.append(EventFile(log_dir))
         self._shift: int | None = None
 
     def set_model(self, model: Any) -> None:
