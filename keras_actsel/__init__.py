@@ -14,11 +14,12 @@ from keras_actsel.activations import ActivationFunction, activation, catalogue, 
 from keras_actsel.initializers import rescale
 from keras_actsel.results import Selection, Trial, TrialError
 from keras_actsel.search import select
-from keras_actsel.surgery import Site, replace, sites
+from keras_actsel.surgery import Drift, Site, collapse, drift, replace, sites
 
 __version__ = "0.1.0"
 __all__ = [
     "ActivationFunction",
+    "Drift",
     "Selection",
     "Site",
     "Trial",
@@ -27,7 +28,9 @@ __all__ = [
     "activations",
     "callbacks",
     "catalogue",
+    "collapse",
     "data",
+    "drift",
     "get",
     "initializers",
     "layers",

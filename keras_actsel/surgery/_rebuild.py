@@ -1,6 +1,6 @@
 """Surgery: a new model like a given one, with other activations at some of its sites."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,7 +75,7 @@ def rebuild(
     found = survey(checked(model), paths)
     plan = {} if activation is None else _plan(found, _replacement(activation), where)
     kernels = {} if kernel_initializer is None else _kernels(model, found, paths, where, kernel_initializer)
-    builder = _Builder(plan, paths, fresh, kernels)
+    builder = Builder(plan, paths, fresh, kernels)
     new = builder.model(model, "")
     builder.carry_over()
     return new
@@ -135,7 +135,7 @@ def is_replaced(site: Site) -> bool:
     return site.role == "hidden" and getattr(site.activation, "kind", "") != "shape_changing"
 
 
-def _plan(found: list[tuple[Site, Spot]], replacement: Any, where: Where | None) -> dict[str, "_Change"]:
+def _plan(found: list[tuple[Site, Spot]], replacement: Any, where: Where | None) -> dict[str, "Change"]:
     """What to do at each chosen site, by path."""
     chosen = [(site, spot) for site, spot in found if (where or is_replaced)(site)]
     if not chosen:
@@ -147,7 +147,7 @@ def _plan(found: list[tuple[Site, Spot]], replacement: Any, where: Where | None)
         )
     for site, spot in chosen:
         _check(site, spot, replacement)
-    return {site.path: _Change(spot, replacement) for site, spot in chosen}
+    return {site.path: Change(spot, replacement) for site, spot in chosen}
 
 
 def _check(site: Site, spot: Spot, replacement: Any) -> None:
@@ -165,7 +165,7 @@ def _check(site: Site, spot: Spot, replacement: Any) -> None:
 
 
 @dataclass(frozen=True)
-class _Change:
+class Change:
     """What happens at a site."""
 
     spot: Spot
@@ -203,16 +203,30 @@ def _numbered(wish: str) -> Any:
         yield f"{wish}_{number}"
 
 
-class _Builder:
-    """Makes the layers and models of the copy, each once, and remembers what each was made from."""
+class Builder:
+    """Makes the layers and models of the copy, each once, and remembers what each was made from.
+
+    Args:
+        plan: What happens at each chosen site, by its path.
+        paths: Where graphs and paths are kept.
+        fresh: Whether layers that learn are drawn anew.
+        edits: Further changes of layers' configs, by the layer's id.
+        dropped: The ids of variables that leave a layer with these changes.
+    """
 
     def __init__(
-        self, plan: Mapping[str, _Change], paths: Paths, fresh: bool, kernels: Mapping[int, Mapping[Keys, Any]]
+        self,
+        plan: Mapping[str, Change],
+        paths: Paths,
+        fresh: bool = False,
+        edits: Mapping[int, Mapping[Keys, Any]] | None = None,
+        dropped: Iterable[int] = (),
     ) -> None:
         self.plan = plan
         self.paths = paths
         self.fresh = fresh
-        self.kernels = kernels
+        self.edits = edits or {}
+        self.dropped = {*dropped, *(id(v) for change in plan.values() for v in _weights_in(change))}
         self.made: dict[Any, Any] = {}
         self.copies: list[tuple[Any, Any, str]] = []
         self.added: list[tuple[Any, Any]] = []
@@ -227,7 +241,7 @@ class _Builder:
     def operation(self, op: Any, path: str, edits: Mapping[Keys, Any]) -> Any:
         """The copy of a layer or other operation."""
         if id(op) not in self.made:
-            self.made[id(op)] = new = made_again(op, path, {**edits, **self.kernels.get(id(op), {})})
+            self.made[id(op)] = new = made_again(op, path, {**edits, **self.edits.get(id(op), {})})
             if isinstance(op, keras.Layer):
                 self.copies.append((op, new, path))
             elif new.name != op.name:  # some operations take no name when made
@@ -238,11 +252,12 @@ class _Builder:
         """The layer that applies a site's new activation."""
         if key not in self.made:
             activation = self.plan[path].replacement
-            self.made[key] = new = self._applying(activation, path, name(), dtype)
+            self.made[key] = new = self.applying(activation, path, name(), dtype)
             self.added.append((host, new))
         return self.made[key]
 
-    def _applying(self, activation: Any, path: str, name: str, dtype: Any) -> Any:
+    def applying(self, activation: Any, path: str, name: str, dtype: Any) -> Any:
+        """A new layer that applies an activation at a site."""
         if not isinstance(activation, keras.Layer):
             return keras.layers.Activation(activation, name=name, dtype=dtype)
         edits: dict[Keys, Any] = {("name",): name}
@@ -252,25 +267,24 @@ class _Builder:
 
     def carry_over(self) -> None:
         """Copy the state and then the flags, those of models before those of their layers."""
-        dropped = {id(v) for change in self.plan.values() for v in _weights_in(change)}
         for old, new, path in self.copies:
             if opens(old):
                 continue
             if not self.fresh:
-                copy_state(old, new, path, dropped)
+                copy_state(old, new, path, self.dropped)
             else:
                 copy_frozen(old, new)
         for old, new, path in reversed(self.copies):
             if opens(old):
                 new.trainable = old.trainable
             else:
-                copy_trainable(old, new, path, dropped)
+                copy_trainable(old, new, path, self.dropped)
         for host, new in self.added:
             if isinstance(host, keras.Layer):
                 new.trainable = host.trainable
 
 
-def _weights_in(change: _Change) -> list[Any]:
+def _weights_in(change: Change) -> list[Any]:
     """The weights that leave a layer with its old activation."""
     activation = change.spot.activation
     return list(activation.variables) if change.spot.keys and isinstance(activation, keras.Layer) else []
@@ -279,7 +293,7 @@ def _weights_in(change: _Change) -> list[Any]:
 class _ModelCopy:
     """Repeats the calls of one model with copies of its layers."""
 
-    def __init__(self, builder: _Builder, old: Any, prefix: str) -> None:
+    def __init__(self, builder: Builder, old: Any, prefix: str) -> None:
         self.builder = builder
         self.plan = builder.plan
         self.old = old
@@ -344,7 +358,7 @@ class _ModelCopy:
         key = (id(op), following.spot.path)
         return self._apply(self.builder.replacement(key, op, following.spot.path, name, _dtype(op, result)), result)
 
-    def _changes(self, op: Any, path: str) -> list[_Change]:
+    def _changes(self, op: Any, path: str) -> list[Change]:
         return [self.plan[s.path] for s in self.builder.paths.spots(op, path) if s.path in self.plan]
 
     def _is_output(self, index: int) -> bool:
