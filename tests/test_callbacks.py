@@ -140,9 +140,9 @@ def test_a_subclassed_model_that_fit_builds():
     model.compile("adam", "mse")
     fit(model, history, epochs=2)
     first = 1 if keras.backend.backend() == "tensorflow" else 0
-    assert {site: len(values) for site, values in history.coefficients.items()} == {
-        site: 3 - first for site in ("mixture", "wrapped", "twin", "twin[1]")
-    }
+    found = history.coefficients
+    assert sorted(found) == ["mixture", "twin", "twin[1]", "wrapped"]
+    assert {len(values) for values in found.values()} == {3 - first}
     assert history.rows[0].epoch == first
 
 
@@ -170,7 +170,7 @@ def test_another_model_needs_a_history_of_its_own():
 
 @pytest.mark.parametrize("used", [callbacks.MixtureHistory(), callbacks.PruneCandidates()])
 def test_a_model_without_mixtures_is_refused(used):
-    with pytest.raises(ValueError, match="has no ActivationMixture. Expected one or more; `keras_actsel.replace` puts"):
+    with pytest.raises(ValueError, match=r"has no ActivationMixture. Expected one or more; `keras_actsel.replace`"):
         fit(model_with(), used)
 
 
@@ -226,11 +226,6 @@ def test_csv_of_an_earlier_run(tmp_path):
 
 KILLED = """
 import json, os, sys
-class Blocked:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == "tensorflow" and os.environ["KERAS_BACKEND"] != "tensorflow":
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, Blocked())
 import keras, numpy as np
 from keras_actsel import callbacks, layers
 class Kill(keras.callbacks.Callback):
@@ -255,7 +250,7 @@ def scalars(folder, monkeypatch):
     return {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
-def test_killed_training_leaves_what_was_finished_and_tensorflow_is_not_needed(tmp_path, monkeypatch):
+def test_killed_training_leaves_what_was_finished_and_tensorflow_is_not_imported(tmp_path, monkeypatch):
     pytest.importorskip("tensorboard")
     environment = {**os.environ, "KERAS_BACKEND": keras.backend.backend()}
     command = [sys.executable, "-c", KILLED, str(tmp_path / "x.csv"), str(tmp_path / "logs")]
@@ -278,7 +273,7 @@ def test_killed_training_leaves_what_was_finished_and_tensorflow_is_not_needed(t
 
 def test_log_dir_without_tensorboard(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "tensorboard.summary.writer.record_writer", None)
-    with pytest.raises(ImportError, match="`log_dir` needs tensorboard. Install it with: pip install tensorboard"):
+    with pytest.raises(ImportError, match=r"`log_dir` needs tensorboard. Install it with: pip install tensorboard"):
         callbacks.MixtureHistory(log_dir=tmp_path)
 
 
@@ -339,7 +334,7 @@ def test_figure_without_matplotlib(monkeypatch):
 
 
 def test_figure_of_nothing():
-    with pytest.raises(ValueError, match="Nothing is recorded yet. Expected `model.fit"):
+    with pytest.raises(ValueError, match=r"Nothing is recorded yet. Expected `model.fit"):
         callbacks.MixtureHistory().figure()
 
 
