@@ -1,0 +1,225 @@
+"""What is a collapsed model worth at deployment: its drift, its exports and its speed?
+
+    KERAS_BACKEND=jax KERAS_ACTSEL_DATA=... python benchmarks/collapsed_export.py
+    KERAS_BACKEND=tensorflow python benchmarks/collapsed_export.py --data digits
+
+A small network of convolutions with batch normalization and mixtures is trained and collapsed by each rule. Then the
+exports that the backend serves (SavedModel and OpenVINO, or ONNX) are written, opened again in the format's own
+runtime, and their numbers compared with those of the trained model. At last predictions are timed in interleaved
+rounds against the same network with the functions written by hand.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+import keras_actsel
+from keras_actsel.layers import ActivationMixture
+
+BACKEND = keras.backend.backend()
+ROUTES = {"tensorflow": ("savedmodel", "openvino"), "torch": ("onnx",), "jax": ("onnx",)}
+PACKAGES = {"openvino": ("openvino",), "onnx": ("onnx", "onnxruntime")}
+CASES = {
+    "relu, tanh, linear": {"candidates": ["relu", "tanh", "linear"]},
+    "relu, gelu, snake, by channel": {"candidates": ["relu", "gelu", "snake"], "axis": -1},
+    "linear, relu, prelu, by channel": {"candidates": ["linear", "relu", "prelu"], "axis": -1},
+}
+
+
+def network(shape, mixture):
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input(shape),
+            layers.Conv2D(16, 3, use_bias=False),
+            layers.BatchNormalization(),
+            mixture(),
+            layers.AveragePooling2D(2),
+            layers.Conv2D(32, 3, use_bias=False),
+            layers.BatchNormalization(),
+            mixture(),
+            layers.AveragePooling2D(2),
+            layers.Flatten(),
+            layers.Dense(64),
+            mixture(),
+            layers.Dropout(0.2),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+
+
+def load(name, samples):
+    data = keras_actsel.data.load(name)
+    scale = 255.0 if data.x_train.max() > 16 else 16.0
+    x, x_test = (np.asarray(part, "float32")[..., None] / scale for part in (data.x_train, data.x_test))
+    if x.shape[1] < 16:  # digits, enlarged for two convolutions and poolings
+        x, x_test = (np.kron(part, np.ones((1, 2, 2, 1), "float32")) for part in (x, x_test))
+    return x[:samples], np.asarray(data.y_train)[:samples], x_test, np.asarray(data.y_test)
+
+
+def trained(options, x, y, epochs):
+    keras.utils.set_random_seed(1)
+    model = network(x.shape[1:], lambda: ActivationMixture(**options))
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(x, y, batch_size=128, epochs=epochs, verbose=0)
+    return model
+
+
+def describe(layer):
+    function = getattr(layer, "activation", layer)
+    return getattr(function, "name", getattr(function, "__name__", type(function).__name__))
+
+
+def measure_drift(model, x, x_test, y_test):
+    collapsed = {}
+    for rule in ("keep", "largest", "nearest"):
+        start = time.perf_counter()
+        result = collapsed[rule] = keras_actsel.collapse(model, rule, x if rule == "nearest" else None)
+        seconds = time.perf_counter() - start
+        pairs = zip(model.layers, result.layers, strict=True)
+        chosen = [describe(new) for old, new in pairs if isinstance(old, ActivationMixture)]
+        print(f"  {rule:8} {', '.join(chosen)} ({seconds:.1f} s)")
+        print(f"  {'':8} {keras_actsel.drift(model, result, x_test, y_test)}")
+    return collapsed["keep"]
+
+
+# Exports
+
+
+def export(model, route, x, folder):
+    """The outputs of an exported model, opened again by the runtime of its format."""
+    path = str(folder / {"savedmodel": "saved", "openvino": "model.xml", "onnx": "model.onnx"}[route])
+    if route == "savedmodel":
+        import tensorflow as tf
+
+        model.export(path, format="tf_saved_model", verbose=False)
+        return tf.saved_model.load(path).serve(x).numpy()
+    if route == "openvino":
+        import openvino
+
+        model.export(path, format="openvino", verbose=False)
+        compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        return compiled(x)[0]
+    import onnxruntime
+
+    write_onnx(model, x, path)
+    session = onnxruntime.InferenceSession(path)
+    return session.run(None, {session.get_inputs()[0].name: x})[0]
+
+
+def write_onnx(model, x, path):
+    if BACKEND == "torch":
+        model.export(path, format="onnx", verbose=False)
+        return
+    import onnx
+    from jax2onnx import to_onnx
+
+    model(x)
+    onnx.save(to_onnx(model, inputs=[("B", *x.shape[1:])]), path)
+
+
+def measure_exports(model, x):
+    expected = np.asarray(model.predict(x, verbose=0))
+    for route in ROUTES[BACKEND]:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                found = np.asarray(export(model, route, x, Path(folder)))
+            except ImportError as error:
+                print(f"  {route:11} not measured: {error}")
+                continue
+            print(f"  {route:11} largest difference {np.abs(found - expected).max():.1e}")
+
+
+# Speed
+
+
+def by_hand(model):
+    """The same function as one Python function of the network's own weights, in `keras.ops`."""
+    mixtures = [layer for layer in model.layers if isinstance(layer, ActivationMixture)]
+    written = iter([handwritten(mixture) for mixture in mixtures])
+    copy = network(model.input_shape[1:], lambda: keras.layers.Activation(next(written)))
+    copies = [new for old, new in zip(model.layers, copy.layers, strict=True) if old not in mixtures]
+    for old, new in zip([layer for layer in model.layers if layer not in mixtures], copies, strict=True):
+        new.set_weights(old.get_weights())
+    return copy
+
+
+def handwritten(mixture):
+    """What one would write for a mixture of relu, tanh and linear, its constants in the code."""
+    offset, weights = (ops.convert_to_numpy(part) for part in mixture.effective())
+    total, (relu, tanh, linear) = float(offset), map(float, weights)
+    # As one would: linear and relu are a leaky relu.
+    slope = linear / (relu + linear)
+    return lambda x: (relu + linear) * ops.leaky_relu(x, negative_slope=slope) + tanh * ops.tanh(x) + total
+
+
+def runner(model, x):
+    """A function that predicts a batch once, compiled as the backend does, and waits for the result."""
+    tensor = ops.convert_to_tensor(x)
+    if BACKEND == "jax":
+        import jax
+
+        rest = [v.value for v in model.non_trainable_variables]
+        weights = [v.value for v in model.trainable_variables]
+        compiled = jax.jit(lambda t: model.stateless_call(weights, rest, t, training=False)[0])
+        return lambda: jax.block_until_ready(compiled(tensor))
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        graph = tf.function(lambda t: model(t, training=False))
+        return lambda: graph(tensor)
+    import torch
+
+    def eager():
+        with torch.inference_mode():
+            return model(tensor, training=False)
+
+    return eager
+
+
+def measure_speed(model, collapsed, x, rounds):
+    runs = {"by hand": runner(by_hand(model), x), "collapsed": runner(collapsed, x), "by hand again": None}
+    runs["by hand again"] = runs["by hand"]
+    runs["mixture"] = runner(model, x)
+    times = {name: [] for name in runs}
+    for run in runs.values():
+        run()
+    order = np.random.default_rng(0)
+    for _ in range(rounds):
+        for name in order.permutation(list(runs)):
+            start = time.perf_counter()
+            runs[name]()
+            times[name].append(time.perf_counter() - start)
+    base = np.array(times["by hand"])
+    print(f"  batch {len(x)}: by hand {1e3 * np.median(base):.2f} ms")
+    for name in ("by hand again", "collapsed", "mixture"):
+        ratios = np.array(times[name]) / base
+        low, high = np.percentile(ratios, [25, 75])
+        print(f"    {name:14} {np.median(ratios):.2f} (half of the rounds in {low:.2f} to {high:.2f})")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", default="fashion_mnist")
+    parser.add_argument("--samples", type=int, default=6000)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=60)
+    options = parser.parse_args()
+    x, y, x_test, y_test = load(options.data, options.samples)
+    for position, (name, mixture) in enumerate(CASES.items()):
+        print(f"{name} ({BACKEND}, {options.data})")
+        model = trained(mixture, x, y, options.epochs)
+        collapsed = measure_drift(model, x, x_test, y_test)
+        measure_exports(collapsed, x_test[:32])
+        if position == 0:
+            for batch in (1, 128):
+                measure_speed(model, collapsed, x_test[:batch], options.rounds)
+
+
+if __name__ == "__main__":
+    main()
