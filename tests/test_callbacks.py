@@ -507,7 +507,7 @@ def test_patience_is_for_epochs_in_a_row():
 def test_a_candidate_that_one_channel_uses_stays():
     mixture = Mixture(POOL, "linear", axis=-1, name="mixture")
     mixture.build((None, 4))
-    mixture.mixing_weights.assign([[1.0] * 4, [0.01] * 4, [0.01, 0.01, 0.3, 0.01]])
+    mixture.mixing_weights.assign([[1.0] * 4, [0.01] * 4, [0.01, 0.01, 0.1, 0.01]])
     pruning = callbacks.PruneCandidates(start=0)
     fit(still(mixture), pruning)
     assert pruning.dropped == [(2, "mixture", "relu")]
