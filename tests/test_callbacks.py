@@ -532,9 +532,15 @@ def test_each_fit_counts_anew():
     assert pruning.dropped == [(2, "mixture", "relu")]
 
 
-@pytest.mark.parametrize(("verbose", "printed"), [(0, ""), (1, "\nEpoch 2: dropped relu from mixture")])
+PRINTED = """
+Epoch 2: dropped tanh from mixture
+Epoch 2: dropped relu from mixture
+"""
+
+
+@pytest.mark.parametrize(("verbose", "printed"), [(0, ""), (1, PRINTED)])
 def test_what_is_printed(verbose, printed, capsys):
-    mixture = with_shares(Mixture(["linear", "relu"], "linear", name="mixture"), 1.0, 0.01)
+    mixture = with_shares(Mixture(POOL, "linear", name="mixture"), 1.0, 0.02, 0.01)
     fit(still(mixture), callbacks.PruneCandidates(start=0, verbose=verbose))
     assert capsys.readouterr().out == printed
 

@@ -83,7 +83,8 @@ class PruneCandidates(keras.callbacks.Callback):
         gone = [(epoch + 1, site, name) for site, mixture in found for name in self._prune(site, mixture)]
         if gone:
             self.dropped += gone
-            self._announce(gone)
+            if self.verbose:  # the line of the progress bar is not ended yet
+                print("", *(f"Epoch {n}: dropped {name} from {site}" for n, site, name in gone), sep="\n")  # noqa: T201
             for make in ("make_train_function", "make_test_function", "make_predict_function"):
                 getattr(self.model, make)(force=True)
 
@@ -100,7 +101,3 @@ class PruneCandidates(keras.callbacks.Callback):
         gone = [mixture.candidates[k] for k in small]
         mixture.drop(*gone)
         return [str(record) for record in gone]
-
-    def _announce(self, gone: list[tuple[int, str, str]]) -> None:
-        for epoch, site, name in gone if self.verbose else ():
-            print(f"\nEpoch {epoch}: dropped {name} from {site}", end="")  # noqa: T201
