@@ -56,10 +56,10 @@ def _filled(x: Any, value: Any) -> Any:
 
 
 def _weighted(term: Term, x: Any) -> Any:
-    """The weighted term at x; exactly 0 in channels of weight 0, even where the function overflows."""
+    """The weighted term at x; exactly 0 in channels of weight 0, also where the function overflows."""
     dtype = keras.backend.standardize_dtype(x.dtype)
     weight = constant(term.weight, dtype)
-    if np.all(term.weight):
+    if np.all(term.weight) or term.slopes is not None:  # a line can't overflow
         value = _traced(term, x)
         return value if np.all(np.equal(term.weight, 1.0)) else ops.multiply(weight, value)
     used = ops.convert_to_tensor(np.not_equal(term.weight, 0))

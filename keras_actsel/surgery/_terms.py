@@ -180,6 +180,8 @@ def _line(right: Any, left: Any) -> list[Term]:
     """The function right * x above 0 and left * x below, as a weighted relu, identity or leaky relu where it is one."""
     if not np.any(right) and not np.any(left):
         return []
+    if not np.any(left):
+        return [term_of(activations.get("relu"), right)]
     if np.any(np.abs(left) > _STEEPEST * np.abs(right)) or not np.all(right):
         return [Term("two_slopes", two_slopes, 1.0, {"right": right, "left": left}, slopes=(right, left))]
     slope = np.divide(left, right)
