@@ -10,6 +10,7 @@ from keras import ops
 from keras_actsel import activations
 from keras_actsel.layers._activation import Activation, axis_sizes
 from keras_actsel.layers._combination import COMBINATIONS, coefficients_of, entropy_of, shares_of
+from keras_actsel.layers._kernels import mix
 from keras_actsel.layers._standard import mean_and_deviation
 
 _PUBLISHED = ("linear", "relu", "tanh")
@@ -232,18 +233,20 @@ class ActivationMixture(keras.layers.Layer):
         """The candidates that are still in the mixture."""
         return tuple(self.candidates[k] for k in self._kept)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The combination of the candidates' values at `inputs`."""
         if not keras.backend.is_float_dtype(inputs.dtype):
             inputs = ops.cast(inputs, self.compute_dtype)
         offset, weights = (ops.cast(part, inputs.dtype) for part in self.effective())
         weights = ops.reshape(weights, (-1, *self._broadcast))
-        total = sum(weights[k] * self._branches[k](inputs) for k in self._kept)
-        return total + ops.reshape(offset, self._broadcast) if self._has_offset else total
+        offset = ops.reshape(offset, self._broadcast) if self._offset or self._shifts.any() else None
+        functions = [self._function(k) for k in self._kept]
+        return mix(inputs, [weights[k] for k in self._kept], offset, functions, training)
 
-    @property
-    def _has_offset(self) -> bool:
-        return bool(self._offset or self._shifts.any())
+    def _function(self, k: int) -> Any:
+        """A candidate as a function: the record itself, unless the layer holds state for it."""
+        record = self.candidates[k]
+        return self._branches[k] if record.needs_layer else record
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's shape."""

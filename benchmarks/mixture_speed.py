@@ -1,0 +1,139 @@
+"""What does a training step with a learned combination cost, against the same network with relu?
+
+    KERAS_BACKEND=jax python benchmarks/mixture_speed.py
+
+LeNet-5 (convolutions of 32 and 64, dense 256) on 28x28 pictures and a dense network of three layers of 512, batches
+of 128, trained by `model.fit` with every form in turn, in rounds; the figure is the median over the rounds of the
+ratio to relu in the same round, with its 95 % interval by order statistics. "relu again" is the noise. `--jit` compiles
+with `jit_compile=True`. Forms: each candidate alone; the plain sum of coefficient times function; stacked, that is, all
+functions in one tensor that is contracted with the coefficients; and `layers.ActivationMixture`.
+"""
+
+import argparse
+import time
+from functools import partial
+
+import keras
+import numpy as np
+from keras import ops
+from scipy import stats
+
+from keras_actsel import activations, layers
+
+BATCH = 128
+POOLS = {
+    3: ("linear", "relu", "tanh"),
+    8: ("linear", "relu", "elu", "gelu", "silu", "tanh", "softplus", "sigmoid"),
+}
+
+
+class PlainSum(keras.layers.Layer):
+    """The sum of coefficient times function, with nothing done about its cost."""
+
+    def __init__(self, names):
+        super().__init__()
+        self.functions = [activations.get(name) for name in names]
+
+    def build(self, input_shape):  # noqa: ARG002
+        count = len(self.functions)
+        start = keras.initializers.Constant(1 / count)
+        self.coefficients = self.add_weight(shape=(count,), initializer=start, name="coefficients")
+
+    def call(self, x):
+        return sum(self.coefficients[k] * function(x) for k, function in enumerate(self.functions))
+
+
+class Stacked(PlainSum):
+    """All functions in one tensor that is contracted with the coefficients."""
+
+    def call(self, x):
+        return ops.tensordot(self.coefficients, ops.stack([function(x) for function in self.functions]), axes=1)
+
+
+def forms(count):
+    names = POOLS[count]
+    single = {name: partial(layers.Activation, name) for name in names if name != "relu"}
+    return {
+        "relu": partial(layers.Activation, "relu"),
+        "relu again": partial(layers.Activation, "relu"),
+        **single,
+        "plain sum": partial(PlainSum, names),
+        "stacked": partial(Stacked, names),
+        "mixture, raw": partial(layers.ActivationMixture, names, standardize=False),
+        "mixture": partial(layers.ActivationMixture, names),
+    }
+
+
+def lenet(form):
+    conv, pool, dense = keras.layers.Conv2D, keras.layers.MaxPooling2D, keras.layers.Dense
+    return [
+        keras.Input((28, 28, 1)),
+        *(conv(32, 5, padding="same"), form(), pool()),
+        *(conv(64, 5, padding="same"), form(), pool()),
+        keras.layers.Flatten(),
+        *(dense(256), form()),
+    ]
+
+
+def mlp(form):
+    return [keras.Input((784,)), *(layer for _ in range(3) for layer in (keras.layers.Dense(512), form()))]
+
+
+NETWORKS = {"LeNet-5": (lenet, 10), "MLP 3x512": (mlp, 60)}  # and batches in a round
+
+
+def trainer(network, form, jit):
+    """A function that trains a compiled network for one round."""
+    make, batches = NETWORKS[network]
+    model = keras.Sequential([*make(form), keras.layers.Dense(10)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, jit_compile=True if jit else "auto")
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(BATCH * batches, *model.input_shape[1:])).astype("float32")
+    y = generator.integers(10, size=len(x))
+    return partial(model.fit, x, y, batch_size=BATCH, verbose=0, shuffle=False)
+
+
+def measure(network, made, rounds, jit):
+    """Seconds of each round, by form."""
+    trainers = {name: trainer(network, form, jit) for name, form in made.items()}
+    for train in trainers.values():
+        train()
+    seconds = {name: [] for name in made}
+    for _ in range(rounds):
+        for name, train in trainers.items():
+            start = time.perf_counter()
+            train()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: np.array(values) for name, values in seconds.items()}
+
+
+def median_interval(values):
+    """The median and its 95 % interval by order statistics."""
+    low = int(stats.binom.ppf(0.025, len(values), 0.5))
+    ordered = np.sort(values)
+    return np.median(values), ordered[low], ordered[-low - 1]
+
+
+def main(rounds, counts, networks, jit, only):
+    device = f"{keras.backend.backend()}{', jit_compile=True' if jit else ''}"
+    for network in networks:
+        for count in counts:
+            made = {name: form for name, form in forms(count).items() if not only or name in ("relu", *only)}
+            seconds = measure(network, made, rounds, jit)
+            step = 1000 * np.median(seconds["relu"]) / NETWORKS[network][1]
+            print(f"\n### {network}, {count} candidates, {device}: relu takes {step:.1f} ms a step, {rounds} rounds\n")
+            print("| form | time of relu | 95 % interval |\n|---|---|---|")
+            for name in made:
+                median, low, high = median_interval(seconds[name] / seconds["relu"])
+                print(f"| {name} | {median:.2f} | {low:.2f} to {high:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--counts", type=int, nargs="*", default=list(POOLS))
+    parser.add_argument("--networks", nargs="*", default=list(NETWORKS), choices=list(NETWORKS))
+    parser.add_argument("--only", nargs="*", help="forms to time beside relu")
+    parser.add_argument("--jit", action="store_true")
+    main(**vars(parser.parse_args()))

@@ -1,0 +1,58 @@
+"""The sum of coefficient times function, and its gradients: one kernel for each backend that has a faster one.
+
+A kernel computes what `plain_sum` computes, to the rounding of the last digits, and keeps the input alone for the
+backward pass instead of tensors for each function.
+"""
+
+import importlib
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from keras_actsel.activations import ActivationFunction
+from keras_actsel.layers._kernels._plain import plain_sum
+
+Function = Callable[[Any], Any]
+
+_WITH_KERNEL = ("jax", "torch")
+_LARGE = 2**18  # elements: below, what a kernel saves is less than what it costs
+
+
+def mix(x: Any, weights: Sequence[Any], offset: Any, functions: Sequence[Function], training: bool | None) -> Any:
+    """The sum over k of weights[k] * functions[k](x), and the offset.
+
+    Args:
+        x: A tensor of floats.
+        weights: K tensors of the dtype of x, of shapes that broadcast to x.
+        offset: Like one of the weights; None for 0.
+        functions: K functions that keep the shape.
+        training: Kernels are for training: what is predicted or exported consists of plain operations.
+
+    Returns:
+        A tensor of x's shape.
+    """
+    backend = keras.backend.backend()
+    fused = [k for k, function in enumerate(functions) if _is_known(function)]
+    if not (training and backend in _WITH_KERNEL and _is_large(x) and len(fused) > 1):
+        return plain_sum(x, weights, offset, functions)
+    kernel = importlib.import_module(f"keras_actsel.layers._kernels._{backend}")
+    total = kernel.mix(x, [weights[k] for k in fused], offset, tuple(functions[k] for k in fused))
+    rest = [k for k in range(len(functions)) if k not in fused]
+    return sum((weights[k] * functions[k](x) for k in rest), start=total)
+
+
+def _is_known(function: Function) -> bool:
+    """Whether a function is one of numbers: then it can be computed in parts, and again, with the same result."""
+    return (
+        isinstance(function, ActivationFunction)
+        and function.kind == "elementwise"
+        and function.formula is not None
+        and not function.needs_layer
+    )
+
+
+def _is_large(x: Any) -> bool:
+    known = all(isinstance(size, int) for size in x.shape)
+    return known and math.prod(x.shape) >= _LARGE and keras.backend.standardize_dtype(x.dtype) == "float32"
