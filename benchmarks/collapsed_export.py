@@ -98,7 +98,8 @@ def export(model, route, x, folder):
         import tensorflow as tf
 
         model.export(path, format="tf_saved_model", verbose=False)
-        return tf.saved_model.load(path).serve(x).numpy()
+        loaded = tf.saved_model.load(path)  # which owns the weights, and has to be held
+        return loaded.serve(x).numpy()
     if route == "openvino":
         import openvino
 
