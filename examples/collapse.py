@@ -1,6 +1,6 @@
 """From learned activations to a stock Keras model, which is saved and loaded without this package.
 
-Run it with `python examples/collapse.py`; about half a minute on two cores.
+Run it with `python examples/collapse.py`; about a quarter of a minute.
 """
 
 import os
