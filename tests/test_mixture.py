@@ -221,12 +221,21 @@ def test_constraints_hold_after_each_step(numpy_of):
     assert (numpy_of(layer.coefficients) >= 0).all()
 
 
-def test_half_precision_keeps_the_coefficients_wide(numpy_of):
-    layer = Mixture(MANY, axis=-1, initial="relu", dtype="mixed_float16")
+@pytest.mark.parametrize("dtype", ["mixed_float16", "float16"])
+def test_half_precision_keeps_the_coefficients_wide(dtype, numpy_of):
+    layer = Mixture(MANY, axis=-1, initial="relu", dtype=dtype)
     y = layer(WIDE.astype("float16"))
     assert keras.backend.standardize_dtype(y.dtype) == "float16"
     assert keras.backend.standardize_dtype(layer.coefficients.dtype) == "float32"
     np.testing.assert_array_equal(numpy_of(y), np.maximum(WIDE.astype("float16"), 0).astype("float32"))
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has float64 on request only")
+@pytest.mark.parametrize("combination", ["affine", "convex", "linear"])
+def test_float64(combination):
+    layer = Mixture(POOL, combination, dtype="float64")
+    assert keras.backend.standardize_dtype(layer(X.astype("float64")).dtype) == "float64"
+    assert keras.backend.standardize_dtype(layer.coefficients.dtype) == "float64"
 
 
 # Dropping candidates

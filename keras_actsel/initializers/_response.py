@@ -114,7 +114,7 @@ def _combinations(activation: Any) -> list[Combination]:
     offset, weights = mixture.effective()
     offsets = [value for (value,) in _columns(offset, 1)]
     columns = _columns(weights, len(mixture.candidates))
-    branches = [_records(branch) for branch in mixture._branches]
+    branches = [_records(branch) for branch in mixture.branches]
     count = max(len(columns), *map(len, branches))
     return [
         (tuple(_at(b, i, count) for b in branches), _at(columns, i, count), _at(offsets, i, count))

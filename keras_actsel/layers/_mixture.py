@@ -92,10 +92,10 @@ class ActivationMixture(keras.layers.Layer):
         self.start_temperature = float(temperature)
         self._check()
         self._kept = tuple(k for k in range(len(self.candidates)) if k not in dropped)
-        self._branches = [
+        self.branches = [
             Activation(record, dtype=self.dtype_policy, data_format=self.data_format) for record in self.candidates
         ]
-        for branch in self._branches:  # Keras passes a later `trainable = False` on, but not this one
+        for branch in self.branches:  # Keras passes a later `trainable = False` on, but not this one
             branch.trainable = self.trainable
 
     @classmethod
@@ -137,17 +137,22 @@ class ActivationMixture(keras.layers.Layer):
             initializer=self._start,
             regularizer=self.coefficient_regularizer and self._regularize,
             constraint=self.coefficient_constraint and self._constrain,
-            autocast=False,  # coefficients stay in float32 under mixed precision
+            dtype=self._wide_dtype,  # coefficients stay in float32 where all else is in half precision
+            autocast=False,
             name="mixing_weights",
         )
         if self.combination == "convex":
             start = keras.initializers.Constant(self.start_temperature)
             self.temperature = self.add_weight(
-                shape=(), initializer=start, trainable=False, autocast=False, name="temperature"
+                shape=(), initializer=start, dtype=self._wide_dtype, trainable=False, autocast=False, name="temperature"
             )
-        for branch in self._branches:
+        for branch in self.branches:
             branch.build(input_shape)
         self.built = True
+
+    @property
+    def _wide_dtype(self) -> str:
+        return "float64" if self.variable_dtype == "float64" else "float32"
 
     def _set_constants(self, input_shape: Any, rank: int) -> None:
         """What turns coefficients into offset and weights of the raw functions; see `effective`."""
@@ -175,7 +180,7 @@ class ActivationMixture(keras.layers.Layer):
         w = self.rate * ops.convert_to_tensor(variable)
         kept = np.isin(np.arange(len(self.candidates)), self._kept).reshape(-1, *(1 for _ in w.shape[1:]))
         temperature = self.temperature if self.combination == "convex" else None
-        return coefficients_of(w, self.combination, temperature, ops.convert_to_tensor(kept, "float32"))
+        return coefficients_of(w, self.combination, temperature, ops.convert_to_tensor(kept, self._wide_dtype))
 
     def _regularize(self, variable: Any) -> Any:
         return self.coefficient_regularizer(self._combine(variable))
@@ -198,13 +203,16 @@ class ActivationMixture(keras.layers.Layer):
         """The entropy of the shares in nats, from 0 to log K, of shape () or (sizes along `axis`)."""
         return entropy_of(self.coefficients)
 
-    def effective(self) -> tuple[Any, Any]:
+    def effective(self, coefficients: Any = None) -> tuple[Any, Any]:
         """What the mixture is on the raw functions: f(x) = offset + sum over k of weights_k f_k(x).
+
+        Args:
+            coefficients: Others than its own, of their shape.
 
         Returns:
             The offset, of shape () or (sizes along `axis`), and the weights, of the coefficients' shape.
         """
-        c = self.coefficients
+        c = self.coefficients if coefficients is None else ops.convert_to_tensor(coefficients)
         return self._offset - ops.sum(ops.multiply(c, self._shifts), axis=0), ops.multiply(c, self._ratios)
 
     def drop(self, *candidates: Any) -> None:
@@ -246,7 +254,7 @@ class ActivationMixture(keras.layers.Layer):
     def _function(self, k: int) -> Any:
         """A candidate as a function: the record itself, unless the layer holds state for it."""
         record = self.candidates[k]
-        return self._branches[k] if record.needs_layer else record
+        return self.branches[k] if record.needs_layer else record
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's shape."""

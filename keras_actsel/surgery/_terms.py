@@ -72,9 +72,9 @@ def combination(mixture: ActivationMixture, largest: bool = False) -> Combinatio
     coefficients = ops.convert_to_numpy(mixture.coefficients).astype("float64")
     if largest:
         coefficients = _vertex(coefficients, keep_size=mixture.combination == "linear")
-    offset, weights = _effective(mixture, coefficients)
+    offset, weights = (ops.convert_to_numpy(part) for part in mixture.effective(coefficients.astype("float32")))
     shape = broadcast_shape(mixture)
-    pairs = zip(mixture._branches, weights, strict=True)
+    pairs = zip(mixture.branches, weights, strict=True)
     terms = [_term(branch, weight.reshape(shape)) for branch, weight in pairs if np.any(weight)]
     return simplified(Combination(tuple(terms), np.reshape(offset, shape)))
 
@@ -95,11 +95,6 @@ def _vertex(coefficients: np.ndarray, keep_size: bool) -> np.ndarray:
     best = np.argmax(np.abs(coefficients), axis=0)
     chosen = np.arange(len(coefficients)).reshape(-1, *(1 for _ in best.shape)) == best
     return np.where(chosen, coefficients if keep_size else 1.0, 0.0)
-
-
-def _effective(mixture: ActivationMixture, coefficients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Offset and weights on the raw functions, as `mixture.effective()` has them, for other coefficients."""
-    return mixture._offset - np.sum(coefficients * mixture._shifts, axis=0), coefficients * mixture._ratios
 
 
 def _term(branch: Activation, weight: Any) -> Term:

@@ -16,8 +16,9 @@ from keras_actsel.layers._kernels._plain import plain_sum
 
 Function = Callable[[Any], Any]
 
-_WITH_KERNEL = ("jax", "torch")
+_WITH_KERNEL = ("jax", "tensorflow", "torch")
 _LARGE = 2**18  # elements: below, what a kernel saves is less than what it costs
+_BATCH = 32  # samples, where TensorFlow does not know how many
 
 
 def mix(x: Any, weights: Sequence[Any], offset: Any, functions: Sequence[Function], training: bool | None) -> Any:
@@ -54,5 +55,9 @@ def _is_known(function: Function) -> bool:
 
 
 def _is_large(x: Any) -> bool:
-    known = all(isinstance(size, int) for size in x.shape)
-    return known and math.prod(x.shape) >= _LARGE and keras.backend.standardize_dtype(x.dtype) == "float32"
+    """Whether x is of a size for which kernels pay; of an unknown size only the number of samples is guessed."""
+    samples, *sizes = x.shape or (1,)
+    if samples is None and keras.backend.backend() == "tensorflow":
+        samples = _BATCH
+    known = all(isinstance(size, int) for size in (samples, *sizes))
+    return known and math.prod((samples, *sizes)) >= _LARGE and keras.backend.standardize_dtype(x.dtype) == "float32"
