@@ -26,7 +26,7 @@ import keras_actsel
 from keras_actsel import initializers, layers
 from keras_actsel.statistics import paired_test
 
-SELECTION, FRESH = range(100, 106), range(10)
+SELECTION = range(100, 106)
 BATCH = 64
 POOLS = {
     "three": ("linear", "relu", "tanh"),
@@ -49,6 +49,7 @@ class Task:
     normalization: Callable[[], keras.Layer] | None = None
     convolutions: bool = False
     chooses: bool = False  # whether the defaults may be chosen on it
+    fresh: range = range(10)
 
     @property
     def classes(self):
@@ -124,8 +125,8 @@ TASKS = {
     "waves, 3x64, layer norm": Task(waves, (64,) * 3, 60, layer),
     "Fashion, 10x64": Task(fashion, (64,) * 10, 15),
     "Fashion, 3x128, batch norm": Task(fashion, (128,) * 3, 15, batch),
-    "CIFAR-10, 4 convolutions": Task(cifar, (16, 16, 32, 32), 12, convolutions=True),
-    "CIFAR-10, 4 convolutions, batch norm": Task(cifar, (16, 16, 32, 32), 12, batch, convolutions=True),
+    "CIFAR-10, 4 convolutions": Task(cifar, (16, 16, 32, 32), 10, convolutions=True, fresh=range(6)),
+    "CIFAR-10, 4 convolutions, batch norm": Task(cifar, (16, 16, 32, 32), 10, batch, convolutions=True, fresh=range(6)),
 }
 
 
@@ -284,8 +285,9 @@ def compare_forms(scores, tasks):
 def compare_all(scores, tasks):
     made = forms()
     for task in tasks:
+        fresh = TASKS[task].fresh
         for name, form in made.items():
-            scores.train(task, name, form, [*SELECTION, *FRESH] if name in SINGLES else FRESH)
+            scores.train(task, name, form, [*SELECTION, *fresh] if name in SINGLES else fresh)
         report(scores, task, made)
 
 
@@ -297,7 +299,7 @@ def report(scores, task, made):
         print(f"| **{pool}**: best single by the selection seeds: {best} | | | |")
         mixtures = [form for form in made if form.endswith(f", {pool}")]
         for form in (*names, *mixtures):
-            own, other = scores.of(task, form, FRESH), scores.of(task, best, FRESH)
+            own, other = (scores.of(task, name, TASKS[task].fresh) for name in (form, best))
             if form == best:
                 print(f"| {form} | {own.mean():.4f} | | |")
                 continue

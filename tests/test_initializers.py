@@ -163,3 +163,11 @@ def test_matched_is_saved_as_keras_saves_its_own():
 def test_weights_have_the_variance_that_the_gain_asks_for(distribution):
     weights = keras.ops.convert_to_numpy(initializers.matched("tanh", distribution, seed=1)((400, 300)))
     assert weights.var() * 400 == pytest.approx(initializers.gain("tanh") ** 2, rel=0.03)
+
+
+def test_parameters_are_taken_by_name():
+    spelled = initializers.gain("leaky_relu(negative_slope=0.1)")
+    assert initializers.gain("leaky_relu", negative_slope=0.1) == spelled == pytest.approx((2 / 1.01) ** 0.5)
+    assert initializers.matched("leaky_relu", negative_slope=0.1).scale == pytest.approx(2 / 1.01, rel=1e-5)
+    with pytest.raises(ValueError, match="slope"):
+        initializers.matched("leaky_relu", slope=0.1)

@@ -5,10 +5,11 @@ from typing import Any
 
 import keras
 
+from keras_actsel import activations
 from keras_actsel.initializers._response import as_activation, response
 
 
-def gain(activation: Any) -> float:
+def gain(activation: Any, **parameters: Any) -> float:
     """The factor that keeps signals at their size through an activation: 1/sqrt(E[f(z)^2]), z ~ N(0, 1).
 
     Weights of standard deviation gain/sqrt(fan_in) that read f(z) have outputs of mean square 1. For a mixture
@@ -18,12 +19,14 @@ def gain(activation: Any) -> float:
     Args:
         activation: A name, a spelling with parameters, a record or a function; or an activation layer, of Keras or
             of ours: it is taken at the values that it has learned, or that it starts with.
+        **parameters: Values for the function's parameters, as for `activations.get`.
 
     Returns:
         The gain, greater than 0.
 
     Raises:
-        ValueError: For what is not elementwise (`"softmax"`, `"glu"`), or 0 wherever z lies.
+        ValueError: For what is not elementwise (`"softmax"`, `"glu"`), or 0 wherever z lies; for a parameter that the
+            function does not have.
 
     Example:
         >>> from keras_actsel import initializers, layers
@@ -34,6 +37,8 @@ def gain(activation: Any) -> float:
 
     Source: He et al. 2015, https://arxiv.org/abs/1502.01852
     """
+    if parameters:
+        activation = activations.get(activation, **parameters)
     _, second = response(activation)
     if not math.isfinite(second):
         raise ValueError(
@@ -49,7 +54,7 @@ def gain(activation: Any) -> float:
 
 
 def matched(
-    activation: Any, distribution: str = "truncated_normal", seed: Any = None
+    activation: Any, distribution: str = "truncated_normal", seed: Any = None, **parameters: Any
 ) -> keras.initializers.VarianceScaling:
     """An initializer whose weights fit an activation: variance gain^2/fan_in.
 
@@ -61,6 +66,7 @@ def matched(
         activation: As for `gain`.
         distribution: `"truncated_normal"`, `"untruncated_normal"` or `"uniform"`.
         seed: As for Keras's initializers.
+        **parameters: As for `gain`.
 
     Returns:
         A `keras.initializers.VarianceScaling`.
@@ -76,5 +82,5 @@ def matched(
         (2.53618, 'fan_in')
     """
     # Six digits are what the quadrature is good for; so relu's scale is 2, not 2.0000000001.
-    scale = float(f"{gain(activation) ** 2:.6g}")
+    scale = float(f"{gain(activation, **parameters) ** 2:.6g}")
     return keras.initializers.VarianceScaling(scale, mode="fan_in", distribution=distribution, seed=seed)
