@@ -106,11 +106,12 @@ NETWORKS = {"LeNet-5": (lenet, 5), "MLP 3x512": (mlp, 20)}  # and batches in a r
 def trainer(network, form, jit):
     """A function that trains a compiled network for one round."""
     make, batches = NETWORKS[network]
-    model = keras.Sequential([*make(form), keras.layers.Dense(10)])
+    inputs, *hidden = make(form)
+    model = keras.Sequential([inputs, *hidden, keras.layers.Dense(10)])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile("adam", loss, jit_compile=True if jit else "auto")
     generator = np.random.default_rng(0)
-    x = generator.normal(size=(BATCH * batches, *model.input_shape[1:])).astype("float32")
+    x = generator.normal(size=(BATCH * batches, *inputs.shape[1:])).astype("float32")
     y = generator.integers(10, size=len(x))
     return partial(model.fit, x, y, batch_size=BATCH, verbose=0, shuffle=False)
 
@@ -211,7 +212,7 @@ def main(rounds, counts, networks, jit, only):
             step = 1000 * np.median(seconds["relu"][:, 0]) / NETWORKS[network][1]
             print(f"\n### {network}, {count} candidates, {device}: relu takes {step:.1f} ms a step, {rounds} rounds\n")
             table(seconds)
-    if keras.backend.backend() != "tensorflow" and not jit:
+    if keras.backend.backend() != "tensorflow" and not jit and not only:
         for count in counts:
             one_layer(count, rounds)
 

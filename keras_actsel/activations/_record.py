@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -153,6 +154,10 @@ class ActivationFunction:
     @property
     def stochastic(self) -> bool:
         """Whether it draws random numbers in training."""
+        return self._draws
+
+    @cached_property  # asked for at every call
+    def _draws(self) -> bool:
         return "seed" in inspect.signature(self.function).parameters
 
     @property

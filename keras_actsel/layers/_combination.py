@@ -15,16 +15,20 @@ def coefficients_of(w: Any, combination: str, temperature: Any, kept: Any) -> An
         w: Weights of shape (K, ...).
         combination: One of `COMBINATIONS`.
         temperature: What `"convex"` divides the weights by.
-        kept: 1.0 for each candidate that is in the mixture and 0.0 for one that was dropped, of shape (K, 1, ...).
+        kept: 1.0 for each candidate that is in the mixture and 0.0 for one that was dropped, of shape (K, 1, ...); None
+            if all are in.
 
     Returns:
         A tensor of w's shape; exactly 0 for what was dropped.
     """
     if combination == "convex":
-        return ops.softmax(ops.where(kept > 0, w / temperature, -float("inf")), axis=0)
-    w = kept * w
+        w = w / temperature
+        return ops.softmax(w if kept is None else ops.where(kept > 0, w, -float("inf")), axis=0)
+    if kept is not None:
+        w = kept * w
     if combination == "affine":
-        w = w + kept * (1.0 - ops.sum(w, axis=0, keepdims=True)) / ops.sum(kept)
+        missing = 1.0 - ops.sum(w, axis=0, keepdims=True)
+        w = w + (missing / w.shape[0] if kept is None else kept * missing / ops.sum(kept))
     return w
 
 

@@ -178,9 +178,15 @@ class ActivationMixture(keras.layers.Layer):
     def _combine(self, variable: Any) -> Any:
         """The coefficients that a value of the trained variable stands for."""
         w = self.rate * ops.convert_to_tensor(variable)
-        kept = np.isin(np.arange(len(self.candidates)), self._kept).reshape(-1, *(1 for _ in w.shape[1:]))
         temperature = self.temperature if self.combination == "convex" else None
-        return coefficients_of(w, self.combination, temperature, ops.convert_to_tensor(kept, self._wide_dtype))
+        return coefficients_of(w, self.combination, temperature, self._mask(w))
+
+    def _mask(self, w: Any) -> Any:
+        """1 for each candidate that is in the mixture and 0 for one that was dropped; None if all are in."""
+        if len(self._kept) == len(self.candidates):
+            return None
+        kept = [float(k in self._kept) for k in range(len(self.candidates))]
+        return ops.reshape(ops.convert_to_tensor(kept, self._wide_dtype), (-1, *(1 for _ in w.shape[1:])))
 
     def _regularize(self, variable: Any) -> Any:
         return self.coefficient_regularizer(self._combine(variable))
@@ -213,6 +219,8 @@ class ActivationMixture(keras.layers.Layer):
             The offset, of shape () or (sizes along `axis`), and the weights, of the coefficients' shape.
         """
         c = self.coefficients if coefficients is None else ops.convert_to_tensor(coefficients)
+        if not self.standardize:
+            return ops.zeros(c.shape[1:], c.dtype), c
         return self._offset - ops.sum(ops.multiply(c, self._shifts), axis=0), ops.multiply(c, self._ratios)
 
     def drop(self, *candidates: Any) -> None:
@@ -246,10 +254,10 @@ class ActivationMixture(keras.layers.Layer):
         if not keras.backend.is_float_dtype(inputs.dtype):
             inputs = ops.cast(inputs, self.compute_dtype)
         offset, weights = (ops.cast(part, inputs.dtype) for part in self.effective())
-        weights = ops.reshape(weights, (-1, *self._broadcast))
-        offset = ops.reshape(offset, self._broadcast) if self._offset or self._shifts.any() else None
+        if self._broadcast:
+            offset, weights = ops.reshape(offset, self._broadcast), ops.reshape(weights, (-1, *self._broadcast))
         functions = [self._function(k) for k in self._kept]
-        return mix(inputs, [weights[k] for k in self._kept], offset, functions, training)
+        return mix(inputs, [weights[k] for k in self._kept], offset if self.standardize else None, functions, training)
 
     def _function(self, k: int) -> Any:
         """A candidate as a function: the record itself, unless the layer holds state for it."""

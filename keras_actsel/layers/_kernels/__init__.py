@@ -35,8 +35,9 @@ def mix(x: Any, weights: Sequence[Any], offset: Any, functions: Sequence[Functio
         A tensor of x's shape.
     """
     backend = keras.backend.backend()
-    fused = [k for k, function in enumerate(functions) if _is_known(function)]
-    if not (training and backend in _WITH_KERNEL and _is_large(x) and len(fused) > 1):
+    fits = training and backend in _WITH_KERNEL and _is_large(x)
+    fused = [k for k, function in enumerate(functions) if _is_known(function)] if fits else []
+    if len(fused) < 2:
         return plain_sum(x, weights, offset, functions)
     kernel = importlib.import_module(f"keras_actsel.layers._kernels._{backend}")
     total = kernel.mix(x, [weights[k] for k in fused], offset, tuple(functions[k] for k in fused))
