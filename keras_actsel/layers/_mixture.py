@@ -45,6 +45,12 @@ class ActivationMixture(keras.layers.Layer):
             `keras.regularizers.L1`; `coefficient_constraint`, applied to w after each step; `data_format`, as for
             `layers.Activation`; and the base layer's `name`, `dtype`, `trainable`, ...
 
+    Attributes:
+        candidates: The candidates' records.
+        branches: The layers that hold the candidates' own weights, one for each.
+
+    Large float32 tensors are mixed by kernels in training, which hold one tensor for the backward pass.
+
     Input shape: Any. Only the sizes along `axis` must be known.
     Output shape: That of the input.
 
