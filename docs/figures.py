@@ -1,4 +1,4 @@
-"""Draw the measured pictures of `docs/choosing.md`, each from a small run with fixed seeds, and print their numbers.
+"""Draw the measured pictures of the guides, each from a small run with fixed seeds, and print their numbers.
 
 KERAS_BACKEND=jax python docs/figures.py            # needs matplotlib: pip install -e ".[report]"
 """
@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 from matplotlib import pyplot as plt
 
-from keras_actsel import activations, data, initializers
+from keras_actsel import activations, callbacks, data, initializers, layers
 
 FOLDER = Path(__file__).parent / "figures"
 COLOURS = {"sigmoid": "#cc79a7", "tanh": "#009e73", "relu": "#1b4f9c", "gelu": "#d55e00", "leaky_relu": "#d55e00"}
@@ -173,8 +173,35 @@ def share_of_dead_units(name: str, rate: float, x: Any, y: Any, seed: int, epoch
     return [*shares, history.history["accuracy"][-1]]
 
 
+# What mixtures learn
+
+
+def mixture_history(epochs: int = 30) -> None:
+    """Coefficients of three layers on the digits, started as relu."""
+    keras.utils.set_random_seed(0)
+    digits = data.load("digits")
+    candidates = ["linear", "relu", "tanh", "gelu"]
+    hidden = [
+        layer
+        for number in range(1, 4)
+        for layer in (
+            keras.layers.Dense(64),
+            layers.ActivationMixture(candidates, initial="relu", name=f"hidden_{number}"),
+        )
+    ]
+    model = keras.Sequential([keras.Input((8, 8)), keras.layers.Flatten(), *hidden, keras.layers.Dense(10)])
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    history = callbacks.MixtureHistory()
+    model.fit(digits.x_train / 16, digits.y_train, epochs=epochs, batch_size=64, verbose=0, callbacks=[history])
+    save(history.figure(), "mixture_history")
+    for row in history.rows[-3:]:
+        shares = ", ".join(f"{name} {c:+.2f}" for name, c in zip(candidates, row.coefficients, strict=True))
+        say(f"mixture_history: {row.site} after {row.epoch} epochs: {shares}")
+
+
 if __name__ == "__main__":
     with mpl.rc_context(STYLE):
         bias_and_nonlinearity()
         vanishing_gradients()
         dying_units()
+        mixture_history()
