@@ -137,7 +137,8 @@ class ActivationMixture(keras.layers.Layer):
         """Create the weights, (K,) or (K, sizes along `axis`)."""
         sizes = axis_sizes(self.name, self.axis, input_shape)
         self._broadcast = tuple(sizes.get(i, 1) for i in range(len(input_shape))) if sizes else ()
-        self._set_constants(input_shape, rank=len(sizes))
+        if self.standardize:
+            self._set_constants(input_shape, rank=len(sizes))
         self.mixing_weights = self.add_weight(
             shape=(len(self.candidates), *sizes.values()),
             initializer=self._start,
@@ -162,9 +163,7 @@ class ActivationMixture(keras.layers.Layer):
 
     def _set_constants(self, input_shape: Any, rank: int) -> None:
         """What turns coefficients into offset and weights of the raw functions; see `effective`."""
-        pairs = [(0.0, 1.0)] * len(self.candidates)
-        if self.standardize:
-            pairs = [mean_and_deviation(record, input_shape) for record in self.candidates]
+        pairs = [mean_and_deviation(record, input_shape) for record in self.candidates]
         means, deviations = np.array(pairs).T
         self._offset, scale = (0.0, 1.0) if self.initial is None else pairs[self.candidates.index(self.initial)]
         # The ratio first: of the candidate to start as it is exactly 1, so that nothing is left of the others.
