@@ -1,5 +1,7 @@
 """Kernels of the mixture compute what the plain sum computes: values, gradients, derivatives of gradients."""
 
+import importlib
+
 import keras
 import numpy as np
 import pytest
@@ -59,8 +61,6 @@ def called(layer, x, values, training=True):
 
 def counted(monkeypatch):
     """Calls of the kernel, from now on."""
-    import importlib
-
     kernel, calls = importlib.import_module(f"keras_actsel.layers._kernels._{BACKEND}"), []
     inner = kernel.mix
 
@@ -160,6 +160,46 @@ def test_training_through_it_learns_as_without(monkeypatch):
     monkeypatch.setattr(_kernels, "_LARGE", 10**9)
     for a, b in zip(own, trained(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+# Inside a step that XLA compiles
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="on TensorFlow kernels are clusters of XLA")
+def test_a_step_that_xla_compiles_has_no_clusters_inside(monkeypatch):
+    kernel = importlib.import_module("keras_actsel.layers._kernels._tensorflow")
+    inner, clusters = kernel._value, []
+    monkeypatch.setattr(kernel, "_value", lambda functions: clusters.append(functions) or inner(functions))
+    weights = {}
+    for jit, expected in ((True, 0), ("auto", 1), (False, 1)):
+        clusters.clear()
+        weights[jit] = weights_after_three_steps(jit)
+        assert len(clusters) == expected, jit
+    for one, other in zip(weights[True], weights["auto"], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def weights_after_three_steps(jit):
+    """Weights that have all moved from where they start."""
+    keras.utils.set_random_seed(0)
+    mixed = layers.ActivationMixture(["linear", "relu", "tanh"], axis=-1)
+    head = [mixed, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3)]
+    model = keras.Sequential([keras.Input(SHAPE[1:]), keras.layers.Conv2D(16, 3, padding="same"), *head])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.1), loss, jit_compile=jit)
+    start = model.get_weights()
+    model.fit(np.concatenate([X, UP, X - UP]), np.arange(48) % 3, batch_size=16, shuffle=False, verbose=0)
+    end = model.get_weights()
+    assert all(np.abs(a - b).max() > 1e-4 for a, b in zip(start, end, strict=True))
+    return end
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="asks TensorFlow")
+def test_where_tensorflow_does_not_say_what_is_compiled_nothing_is(monkeypatch):
+    kernel = importlib.import_module("keras_actsel.layers._kernels._tensorflow")
+    with monkeypatch.context() as patch:
+        patch.setattr(kernel.tf.compat.v1, "get_default_graph", object)
+        assert not kernel._is_compiled()
 
 
 # Transformations

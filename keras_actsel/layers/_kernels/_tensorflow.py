@@ -5,6 +5,7 @@ write down what its parts have in common; clusters of their own are small, and r
 """
 
 import math
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -17,7 +18,8 @@ _WIDTH = 512
 
 def mix(x: Any, weights: Any, offset: Any, functions: Any) -> Any:
     """`plain_sum`, with a tensor held for the backward pass instead of some for each function."""
-    if tf.config.list_physical_devices("GPU"):  # there Keras has XLA compile the whole step
+    # Where XLA compiles the whole step, as Keras has it on GPUs, clusters of their own are in its way.
+    if _is_compiled() or tf.config.list_physical_devices("GPU"):
         return plain_sum(x, weights, offset, functions)
     value, slope = _value(functions), _slope(functions)
     sums = [_weighted_sum(function) for function in functions]
@@ -34,6 +36,27 @@ def mix(x: Any, weights: Any, offset: Any, functions: Any) -> Any:
 
     total = mixed(x, tf.stack(weights))
     return total if offset is None else total + offset
+
+
+def _is_compiled() -> bool:
+    """Whether XLA compiles all that is traced here, as under `compile(jit_compile=True)`.
+
+    TensorFlow says so of the graph from which a compiled function is called, which is one of the outer graphs.
+    """
+    graph = tf.compat.v1.get_default_graph()
+    while graph is not None:
+        if any(context.IsXLAContext() for context in _contexts(graph)):
+            return True
+        graph = getattr(graph, "outer_graph", None)
+    return False
+
+
+def _contexts(graph: Any) -> Iterator[Any]:
+    # Private, as TensorFlow has no public way to ask. Should it be gone, kernels are used: right, if slower.
+    context = getattr(graph, "_get_control_flow_context", lambda: None)()
+    while context is not None:
+        yield context
+        context = context.outer_context
 
 
 def _first(shape: Any) -> Any:
