@@ -51,6 +51,7 @@ def rebuild(
     activation: Any = None,
     where: Where | None = None,
     *,
+    each: Mapping[str, Any] | None = None,
     fresh: bool = False,
     kernel_initializer: Any = None,
 ) -> Any:
@@ -60,6 +61,7 @@ def rebuild(
         model: As for `replace`.
         activation: As for `replace`; None copies the model as it is.
         where: As for `replace`.
+        each: Activations by the path of the site that each is for, in place of `activation` and `where`.
         fresh: Whether layers that learn are drawn anew by their initializers. Frozen weights and layers that do not
             learn keep their state.
         kernel_initializer: A Keras initializer for the kernels of the layers that feed the chosen sites, frozen ones
@@ -73,7 +75,10 @@ def rebuild(
     """
     paths = Paths()
     found = survey(checked(model), paths)
-    plan = {} if activation is None else _plan(found, _replacement(activation), where)
+    if each is not None:
+        plan = _plan_each(found, each)
+    else:
+        plan = {} if activation is None else _plan(found, _replacement(activation), where)
     kernels = {} if kernel_initializer is None else _kernels(model, found, paths, where, kernel_initializer)
     builder = Builder(plan, paths, fresh, kernels)
     new = builder.model(model, "")
@@ -148,6 +153,14 @@ def _plan(found: list[tuple[Site, Spot]], replacement: Any, where: Where | None)
     for site, spot in chosen:
         _check(site, spot, replacement)
     return {site.path: Change(spot, replacement) for site, spot in chosen}
+
+
+def _plan_each(found: list[tuple[Site, Spot]], activations_by_path: Mapping[str, Any]) -> dict[str, "Change"]:
+    """What to do at each site that is named, by path."""
+    plan: dict[str, Change] = {}
+    for path, activation in activations_by_path.items():
+        plan.update(_plan(found, _replacement(activation), lambda site, path=path: site.path == path))  # type: ignore[misc]
+    return plan
 
 
 def _check(site: Site, spot: Spot, replacement: Any) -> None:
