@@ -28,6 +28,8 @@ class Trial:
         score: The objective on the validation data; not finite if the training diverged.
         seconds: Wall-clock time of building, training and scoring.
         diverged: Whether the loss or the score ended as NaN or infinity.
+        epochs: The budget: to which epoch it was to be trained, an earlier trial that it continued included. None
+            stands for the whole of a search whose trials have one budget.
     """
 
     candidate: str
@@ -36,6 +38,7 @@ class Trial:
     score: float
     seconds: float
     diverged: bool = False
+    epochs: int | None = None
 
 
 class TrialError(RuntimeError):
@@ -63,7 +66,7 @@ def reason(error: Exception) -> str:
 
 @dataclass(frozen=True)
 class Standing:
-    """A row of the leaderboard.
+    """A row of the leaderboard: what a candidate's trials of its largest budget say.
 
     Args:
         candidate: The candidate's name.
@@ -72,7 +75,8 @@ class Standing:
         high: Upper end.
         seeds: How many seeds were trained.
         diverged: How many of them diverged.
-        seconds: Mean seconds of a trial.
+        seconds: Mean seconds that a seed took, trials of smaller budgets included.
+        epochs: The budget of these trials; None where none was set.
     """
 
     candidate: str
@@ -82,11 +86,15 @@ class Standing:
     seeds: int
     diverged: int
     seconds: float
+    epochs: int | None = None
 
 
 @dataclass(frozen=True, repr=False)
 class Leaderboard(Sequence[Standing]):
-    """Candidates from best to worst: those of most seeds first, then those without a diverged one, then by mean score.
+    """Candidates from best to worst.
+
+    First those of the largest budget of epochs, of these those of most seeds, then those without a diverged one, then
+    by mean score. Candidates that diverged on all their seeds are the last.
 
     It is a sequence of `Standing`; `print` gives a plain table, and rich draws it in a terminal.
     """
@@ -116,7 +124,12 @@ class Leaderboard(Sequence[Standing]):
             )
             for row in self.rows
         ]
-        return [header, *body]
+        if len({row.epochs for row in self.rows}) < 2:
+            return [header, *body]
+        budgets = ["all" if row.epochs is None else str(row.epochs) for row in self.rows]
+        return [
+            (name, budget, *rest) for (name, *rest), budget in zip([header, *body], ["epochs", *budgets], strict=True)
+        ]
 
     def __repr__(self) -> str:
         cells = self._cells()
@@ -276,16 +289,25 @@ def rank(trials: Sequence[Trial], direction: str) -> tuple[Standing, ...]:
 
 
 def _place(row: Standing, sign: float) -> tuple[float, ...]:
-    """What rows are sorted by: those that a strategy gave up on fewer seeds rank below those that went on."""
-    return (-row.seeds, row.diverged, sign * row.mean if row.diverged < row.seeds else 0.0)
+    """What rows are sorted by: those that a strategy gave up early or on few seeds rank below those that went on."""
+    if row.diverged == row.seeds:
+        return (1.0, -_size(row), -row.seeds)
+    return (0.0, -_size(row), -row.seeds, row.diverged, sign * row.mean)
 
 
 def _standing(candidate: str, trials: Sequence[Trial]) -> Standing:
+    """Scores of different budgets are not comparable: the largest one counts."""
     own = [t for t in trials if t.candidate == candidate]
-    scores = [t.score for t in own if not t.diverged]
+    largest = max(own, key=_size)
+    counted = [t for t in own if t.epochs == largest.epochs]
+    scores = [t.score for t in counted if not t.diverged]
     mean, low, high = mean_interval(scores) if scores else (math.nan, -math.inf, math.inf)
-    seconds = sum(t.seconds for t in own) / len(own)
-    return Standing(candidate, mean, low, high, len(own), len(own) - len(scores), seconds)
+    seconds = sum(t.seconds for t in own) / len(counted)
+    return Standing(candidate, mean, low, high, len(counted), len(counted) - len(scores), seconds, largest.epochs)
+
+
+def _size(budgeted: Trial | Standing) -> float:
+    return math.inf if budgeted.epochs is None else budgeted.epochs
 
 
 def _both_finished(leader: Trial, base: Trial) -> bool:

@@ -13,7 +13,13 @@ from keras_actsel.results import Trial, TrialError, reason
 from keras_actsel.search._candidates import ModelSource
 from keras_actsel.search._data import Data, is_arrays
 from keras_actsel.search._objective import Objective
-from keras_actsel.search._random import preserved_randomness, reseed_generators, seed_everything, weights_drawn_by
+from keras_actsel.search._random import (
+    preserved_randomness,
+    reseed_generators,
+    seed_everything,
+    seed_from,
+    weights_drawn_by,
+)
 from keras_actsel.search._strategy import Request
 
 
@@ -31,6 +37,8 @@ LARGE = 1_000_000
 
 class Evaluator:
     """Trains what is asked for, and keeps the best model of each candidate.
+
+    Models of a smaller budget than `fit`'s own epochs are no result, but live on until they are continued.
 
     Args:
         source: Makes the models.
@@ -52,7 +60,9 @@ class Evaluator:
         # Keras shuffles by default, and warns that it does not where a stream shuffles by itself.
         shuffle = {} if is_arrays(data.fit["x"]) else {"shuffle": False}
         self.fit_arguments, self.announce = {**shuffle, **fit_arguments}, announce
+        self.epochs = int(fit_arguments.get("epochs", 1))
         self.trials: list[Trial] = []
+        self._unfinished: dict[tuple[str, int], keras.Model] = {}
         self._models: dict[str, tuple[float, keras.Model]] = {}
         self._large = False
 
@@ -70,11 +80,12 @@ class Evaluator:
         return trials
 
     def model(self, name: str) -> keras.Model | None:
-        """The trained model of a candidate's best trial; None if all of them diverged."""
+        """The trained model of a candidate's best trial to the last epoch; None if it has none, or all diverged."""
         return self._models[name][1] if name in self._models else None
 
     def keep_only(self, names: set[str]) -> None:
-        """Let go of the models of all other candidates."""
+        """Let go of the models of all other candidates, and of those that could be continued."""
+        self._unfinished.clear()
         self._models = {name: kept for name, kept in self._models.items() if name in names}
         gc.collect()
 
@@ -95,23 +106,34 @@ class Evaluator:
             ) from error
         seconds = time.perf_counter() - start
         self._large = sum(math.prod(weight.shape) for weight in model.weights) > LARGE
-        trial = Trial(request.candidate, request.seed, request.stage, score, seconds, diverged)
+        epochs = self.epochs if request.epochs is None else request.epochs
+        trial = Trial(request.candidate, request.seed, request.stage, score, seconds, diverged, epochs)
         self.trials.append(trial)
-        if not diverged:
-            self._keep(trial, model)
+        self._keep(trial, model)
         return trial
 
     def _fitted(self, request: Request) -> tuple[keras.Model, float, bool]:
         with weights_drawn_by(request.seed):
-            model = seeded_model(self.source, request.candidate, request.seed, self.data)
+            model = self._begun(request)
             # Making the model drew numbers, and more of them for some candidates: the order of the data must not depend
             # on that.
-            seed_everything(request.seed)
-            history = model.fit(**self.data.fit, **self._validation(), verbose=0, **self.fit_arguments)
+            seed_everything(seed_from(request.seed, request.initial_epoch))
+            history = model.fit(**self.data.fit, **self._validation(), verbose=0, **self._arguments(request))
         logs = model.evaluate(**self.data.evaluate, **self._batching(), verbose=0, return_dict=True)
         score = float(logs[self.objective.key])
         losses = [*history.history.get("loss", [])[-1:], logs.get("loss", 0.0), score]
         return model, score, not bool(np.isfinite(np.asarray(losses, dtype=float)).all())
+
+    def _begun(self, request: Request) -> keras.Model:
+        """A new model; or the live one, if the request continues it: so the optimizer keeps its state."""
+        if request.initial_epoch:
+            return self._unfinished.pop((request.candidate, request.seed))
+        return seeded_model(self.source, request.candidate, request.seed, self.data)
+
+    def _arguments(self, request: Request) -> dict[str, Any]:
+        if request.epochs is None:
+            return self.fit_arguments
+        return {**self.fit_arguments, "epochs": request.epochs, "initial_epoch": request.initial_epoch}
 
     def _validation(self) -> dict[str, Any]:
         """Validation data for `fit`: needed there by callbacks alone, as each trial is scored after training."""
@@ -127,6 +149,11 @@ class Evaluator:
         return {key: value for key, value in (("batch_size", size), ("steps", steps)) if value is not None}
 
     def _keep(self, trial: Trial, model: keras.Model) -> None:
+        if trial.epochs != self.epochs:
+            self._unfinished[trial.candidate, trial.seed] = model
+            return
+        if trial.diverged:
+            return
         value = trial.score if self.objective.direction == "max" else -trial.score
         if trial.candidate not in self._models or value > self._models[trial.candidate][0]:
             self._models[trial.candidate] = (value, model)

@@ -32,7 +32,9 @@ def progress(verbose: int | str, total: int) -> Iterator[Announce]:
 
         def announce(request: Request) -> None:
             nonlocal begun
-            bar.update(task, completed=begun, description=f"{request.stage} {request.candidate} seed {request.seed}")
+            budget = "" if request.epochs is None else f" to epoch {request.epochs}"
+            name = f"{request.stage} {request.candidate} seed {request.seed}{budget}"
+            bar.update(task, completed=begun, description=name)
             begun += 1
 
         yield announce

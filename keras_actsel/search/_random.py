@@ -36,6 +36,14 @@ def preserved_randomness() -> Iterator[None]:
             random.setstate(python)
 
 
+def seed_from(seed: int, epoch: int) -> int:
+    """The seed of what a trial draws from an epoch on: the trial's own from the start, another where it is continued.
+
+    Candidates that are continued at the same epoch so see the same order of the data, as they do from the start.
+    """
+    return _stable_hash(seed, "epoch", epoch) if epoch else seed
+
+
 def seed_everything(seed: int) -> None:
     """Seed Python, NumPy, Keras's global generator and the backend.
 

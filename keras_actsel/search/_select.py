@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from numbers import Integral
 from typing import Any
@@ -11,6 +12,7 @@ import keras
 from keras_actsel._spelling import did_you_mean
 from keras_actsel.results import Selection, Trial, TrialError, reason
 from keras_actsel.search import _candidates
+from keras_actsel.search._allowed import Allowed
 from keras_actsel.search._compilation import kept_compilations
 from keras_actsel.search._data import Data, as_arrays, first_batch, is_arrays, prepare, take
 from keras_actsel.search._evaluate import Evaluator, seeded_model
@@ -95,6 +97,7 @@ def select(  # noqa: PLR0913 - the one function that users call, in Keras's and 
     _check_targets_are_there(model, data)
     goal = _rehearse(source, data, objective, seeds[0])
     names = list(source.candidates)
+    strategy.check(names, goal, fit_arguments)
     total = strategy.number_of_trials(names, seeds) + 2 * len(fresh)
     with kept_compilations(), progress(verbose, total) as announce:
         evaluator = Evaluator(source, data, goal, fit_arguments, announce)
@@ -110,37 +113,24 @@ _OWN = ("candidates", "validation_data", "seeds", "confirm", "objective", "initi
 
 def _search(strategy: Strategy, evaluator: Evaluator, names: list[str], seeds: list[int]) -> tuple[Trial, ...]:
     """Train what the strategy asks for until it asks no more."""
-    asked: set[Request] = set()
-    asking = strategy.search(names, seeds, evaluator.objective.direction)
+    allowed = Allowed(type(strategy).__name__, names, seeds, evaluator.epochs)
     trials: list[Trial] | None = None
-    while True:
-        try:
-            requests = next(asking) if trials is None else asking.send(trials)
-            _check_requests(strategy, requests, asked, names, seeds)
-        except StopIteration:
-            break
-        except Exception as error:
-            raise TrialError(
-                f"The strategy {type(strategy).__name__} failed: {reason(error)}",
-                tuple(evaluator.trials),
-            ) from error
-        trials = evaluator.run(requests)
+    with closing(strategy.search(names, seeds, evaluator.objective.direction)) as asking:
+        while True:
+            try:
+                requests = next(asking) if trials is None else asking.send(trials)
+                allowed.check(requests)
+            except StopIteration:
+                break
+            except Exception as error:
+                raise TrialError(
+                    f"The strategy {type(strategy).__name__} failed: {reason(error)}",
+                    tuple(evaluator.trials),
+                ) from error
+            trials = evaluator.run(requests)
     if not evaluator.trials:
         raise ValueError(f"The strategy {type(strategy).__name__} asked for no trial. Expected one or more.")
     return tuple(evaluator.trials)
-
-
-def _check_requests(
-    strategy: Strategy, requests: list[Request], asked: set[Request], names: list[str], seeds: list[int]
-) -> None:
-    """Seeds of the confirmation must stay unseen, and a trial that is counted twice would be no evidence."""
-    for request in requests:
-        if request.candidate not in names or request.seed not in seeds or request.stage != "search" or request in asked:
-            raise ValueError(
-                f"The strategy {type(strategy).__name__} asked for {request}. "
-                f"Expected each request once, in the stage 'search', with a candidate of {names} and a seed of {seeds}."
-            )
-        asked.add(request)
 
 
 def _confirmed(found: Selection, evaluator: Evaluator, fresh: list[int]) -> Selection:
