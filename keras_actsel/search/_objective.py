@@ -83,7 +83,9 @@ def resolve(wanted: Any, model: keras.Model, logs: dict[str, float]) -> Objectiv
             f"The metric {key!r} gives {np.size(logs[key])} numbers, which can't be ranked. Expected one: pass another "
             "objective, or an average to the metric, such as F1Score(average='macro')."
         )
-    known = _direction(by_key[key]) if key in by_key else "min" if name is not None and key.endswith("loss") else None
+    known = (
+        better_direction(by_key[key]) if key in by_key else "min" if name is not None and key.endswith("loss") else None
+    )
     if direction is not None and known not in (None, direction):
         raise ValueError(f"For {key!r} the better direction is {known!r}. Received: {direction!r}.")
     direction = direction or known
@@ -120,7 +122,7 @@ def _metrics_by_key(metrics: list[Any], model: keras.Model, logs: dict[str, floa
     return found
 
 
-def _direction(metric: keras.metrics.Metric | None) -> str | None:
+def better_direction(metric: keras.metrics.Metric | None) -> str | None:
     # A plain function as a metric is wrapped in an object that only tells the function.
     function = getattr(metric, "_fn", None)
     if isinstance(metric, LARGER_IS_BETTER) or function in _ACCURACY_FUNCTIONS:

@@ -68,17 +68,25 @@ def hp_activation(
     """
     with fatal():
         found = options(candidates)
-        _check_trainable(trainable, found)
-        key = hp.Choice(name, list(found), parent_name=parent_name, parent_values=parent_values)
-        _check_declared(hp, name, tuple(found), "candidates")
+        check_trainable(trainable, found)
         with hp.conditional_scope(parent_name, parent_values) if parent_name else nullcontext():
-            searched = {other: _parameters(hp, name, other, option) for other, option in found.items()}
-        if key is None:
-            return None
-        return _as_own_node(found[key].layer(searched[key], trainable))
+            chosen = choose(hp, name, found)
+        return None if chosen is None else _as_own_node(chosen[0].layer(chosen[1], trainable))
 
 
-def _check_trainable(trainable: Any, found: Mapping[str, Option]) -> None:
+def choose(hp: Any, name: str, found: Mapping[str, Option]) -> tuple[Option, dict[str, Any]] | None:
+    """The option of a trial with values for its searched parameters; None where its condition does not hold.
+
+    Raises:
+        ValueError: If the hyperparameter has other values already.
+    """
+    key = hp.Choice(name, list(found))
+    _check_declared(hp, name, tuple(found), "candidates")
+    searched = {other: _parameters(hp, name, other, option) for other, option in found.items()}
+    return None if key is None else (found[key], searched[key])
+
+
+def check_trainable(trainable: Any, found: Mapping[str, Option]) -> None:
     if isinstance(trainable, (str, bool)):
         raise ValueError(f"trainable must be a list of parameters' names. Received: {trainable!r}.")
     records = [option.candidate for option in found.values() if not isinstance(option.candidate, keras.Layer)]

@@ -64,16 +64,23 @@ class Option:
     candidate: Any
     ranges: Mapping[str, Range] = field(default_factory=lambda: MappingProxyType({}))
 
-    def layer(self, parameters: Mapping[str, Any], trainable: Sequence[str]) -> keras.Layer:
-        """A new layer of it, with values for the parameters that are searched."""
+    def activation(self, parameters: Mapping[str, Any], trainable: Sequence[str] = ()) -> Any:
+        """Its record with values for the searched parameters, or a new layer where it has or learns weights."""
         if isinstance(self.candidate, keras.Layer):
             # Without its name: a model may hold several, and Keras wants their names to differ.
             config = {key: value for key, value in self.candidate.get_config().items() if key != "name"}
             return type(self.candidate).from_config(config)
         record = self.candidate.with_parameters(**parameters)
         asked = [key for key in trainable if key in record.parameters]
+        if not asked and not record.needs_layer:
+            return record
         learned = tuple(dict.fromkeys((*record.trainable, *asked))) if asked else None
         return layers.Activation(record, trainable=learned)
+
+    def layer(self, parameters: Mapping[str, Any], trainable: Sequence[str] = ()) -> keras.Layer:
+        """A new layer of it."""
+        activation = self.activation(parameters, trainable)
+        return activation if isinstance(activation, keras.Layer) else layers.Activation(activation)
 
 
 def options(candidates: Any) -> dict[str, Option]:
@@ -115,7 +122,7 @@ def _key(candidate: Any) -> str:
     """A text that is the same in every process: Keras counts up the names that it gives to layers."""
     if not isinstance(candidate, keras.Layer):
         return str(candidate)
-    automatic = _COUNT.sub("", Option(candidate).layer({}, ()).name)
+    automatic = _COUNT.sub("", Option(candidate).layer({}).name)
     return automatic if _COUNT.sub("", candidate.name) == automatic else str(candidate.name)
 
 
