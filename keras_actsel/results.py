@@ -168,7 +168,8 @@ class Selection:
         held_out: Whether these were held out of the training data, for want of `validation_data`.
         initializer: What drew the weights: `"model"` for the model's own initializers, `"model and matched"` for pairs
             of both kinds. No verdict is carried from one to another.
-        model: A trained model of `recommended`: that of its best trial, whose score it has.
+        model: A trained model of `recommended`: that of its best trial, whose score it has. None if a strategy trained
+            that one for fewer epochs or not at all, and there was no confirmation.
 
     Example:
         >>> trials = [Trial("relu", s, "search", 0.90 + s / 100, 1.0) for s in range(3)]

@@ -111,6 +111,49 @@ def test_candidates_given_up_early_rank_below_those_that_went_on():
     assert [row.candidate for row in board] == ["tanh", "relu", "elu"]
 
 
+def budgeted(scores):
+    """A selection of scores by candidate and epochs."""
+    trials = [
+        Trial(name, seed, "search", score, 2.0, not math.isfinite(score), epochs)
+        for (name, epochs), own in scores.items()
+        for seed, score in enumerate(own)
+    ]
+    return Selection(tuple(trials), "relu", "val_accuracy", "max")
+
+
+HALVED = {
+    ("relu", 1): [0.99, 0.99],
+    ("gelu", 1): [0.40, 0.42],
+    ("tanh", 1): [0.98, 0.98],
+    ("relu", 3): [0.60, 0.62],
+    ("gelu", 3): [0.50, 0.52],
+    ("gelu", 9): [0.55, 0.57],
+}
+
+
+def test_larger_budgets_rank_first_and_are_never_mixed_in_a_mean():
+    board = budgeted(HALVED).leaderboard()
+    assert [(row.candidate, row.epochs, row.seeds) for row in board] == [("gelu", 9, 2), ("relu", 3, 2), ("tanh", 1, 2)]
+    assert board[0].mean == pytest.approx(0.56)
+    assert [row.seconds for row in board] == [6.0, 4.0, 2.0]  # of a seed, through all its budgets
+
+
+def test_epochs_are_a_column_where_they_differ():
+    header, *rows = str(budgeted(HALVED).leaderboard()).splitlines()
+    assert header.split()[:3] == ["candidate", "epochs", "val_accuracy"]
+    assert [row.split()[1] for row in rows] == ["9", "3", "1"]
+    assert len({len(line) for line in (header, *rows)}) == 1
+    assert "epochs" not in str(budgeted({("relu", 3): [0.5], ("gelu", 3): [0.6]}).leaderboard())
+    mixed = budgeted({("relu", None): [0.5], ("gelu", 3): [0.6]}).leaderboard()
+    assert [line.split()[1] for line in str(mixed).splitlines()] == ["epochs", "all", "3"]
+
+
+def test_a_candidate_that_diverged_on_every_seed_is_last_whatever_its_budget():
+    found = budgeted({("relu", 1): [0.5], ("gelu", 1): [0.9], ("gelu", 3): [math.nan], ("tanh", 1): [math.nan]})
+    assert [row.candidate for row in found.leaderboard()] == ["relu", "gelu", "tanh"]
+    assert found.verdict.startswith("Keep relu: it led the search")
+
+
 def test_diverged_trials_are_counted_and_ranked_last_and_never_averaged():
     board = selection({**SEARCH, "selu": [math.nan, 0.99, math.inf]}).leaderboard()
     assert [row.candidate for row in board] == ["gelu", "relu", "tanh", "selu"]
@@ -172,6 +215,9 @@ def test_json_is_strict_and_complete():
     assert len(content["trials"]) == len(found.trials)
     assert [t["score"] for t in content["trials"] if t["candidate"] == "sine"] == [None] * 3
     assert content["comparison"]["pairs"] == 5
+    content = json.loads(budgeted(HALVED).to_json())
+    assert [row["epochs"] for row in content["leaderboard"]] == [9, 3, 1]
+    assert [trial["epochs"] for trial in content["trials"][::2]] == [1, 1, 1, 3, 3, 9]
 
 
 def test_a_selection_shows_itself_shortly():

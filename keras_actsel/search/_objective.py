@@ -122,9 +122,10 @@ def _metrics_by_key(metrics: list[Any], model: keras.Model, logs: dict[str, floa
     return found
 
 
-def better_direction(metric: keras.metrics.Metric | None) -> str | None:
+def better_direction(metric: Any) -> str | None:
+    """`"max"` or `"min"` for a metric, or a function as one; None if it is not known."""
     # A plain function as a metric is wrapped in an object that only tells the function.
-    function = getattr(metric, "_fn", None)
+    function = getattr(metric, "_fn", metric)
     if isinstance(metric, LARGER_IS_BETTER) or function in _ACCURACY_FUNCTIONS:
         return "max"
     if isinstance(metric, SMALLER_IS_BETTER) or function in _LOSS_FUNCTIONS:
