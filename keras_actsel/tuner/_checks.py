@@ -10,6 +10,7 @@ import keras_tuner
 
 from keras_actsel.search._objective import better_direction
 from keras_actsel.surgery import sublayers
+from keras_actsel.tuner._files import write_json
 from keras_actsel.tuner._space import configurations
 
 _PROJECT = "keras_actsel.json"
@@ -82,7 +83,7 @@ def check_project(tuner: Any, search: dict[str, Any]) -> None:
             f"would be taken for this search's. {_MEND}"
         )
     else:
-        path.write_text(json.dumps(search, indent=2))
+        write_json(path, search)
 
 
 def check_resumable(tuner: Any) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import keras
 
 from keras_actsel.results import json_ready
+from keras_actsel.tuner._files import write_json
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,7 @@ class Run:
 
     def keep(self, scores: dict[int, float]) -> None:
         """Write the score of each seed beside what keras-tuner keeps of the trial."""
-        path = _path(self.tuner, self.trial_id)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        partial.write_text(json.dumps(json_ready({str(seed): score for seed, score in scores.items()})))
-        os.replace(partial, path)
+        write_json(_path(self.tuner, self.trial_id), json_ready({str(seed): score for seed, score in scores.items()}))
 
 
 def run_of(callbacks: Any) -> Run | None:
