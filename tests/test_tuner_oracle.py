@@ -13,13 +13,9 @@ from keras import ops
 import keras_actsel
 from keras_actsel.results import Trial
 from keras_actsel.search import TrialError, select
-from keras_actsel.tuner._oracle import OracleStrategy
+from keras_actsel.tuner import OracleStrategy
 
 oracles = keras_tuner.oracles
-pytestmark = [  # keras-tuner's own
-    pytest.mark.filterwarnings("ignore:(currentThread|getName)\\(\\) is deprecated:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"),
-]
 NAMES = [f"a{i}" for i in range(9)]
 
 
