@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,18 @@ def _direction(key: str, model: keras.Model) -> str | None:
         if name is not None and (key == name or key.endswith(f"_{name}")):
             return better_direction(keras.metrics.get(metric) if isinstance(metric, str) else metric)
     return None
+
+
+def warn_if_not_built(model: keras.Model, stacklevel: int) -> None:
+    """Warn of a model that keras-tuner can train and not load: it is not built until `fit` calls it."""
+    if not model.built:
+        warnings.warn(
+            f"The model of type {type(model).__name__} that the build function returns is not built, and keras-tuner's "
+            "get_best_models fails for such a model after the search. Call it once in the build function, on a few "
+            "zeros of the inputs' shape.",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def structure(model: keras.Model) -> str:

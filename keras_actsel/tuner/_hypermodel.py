@@ -13,7 +13,7 @@ from keras_actsel.results import reason
 from keras_actsel.search._random import preserved_randomness, reseed_generators, seed_everything, weights_drawn_by
 from keras_actsel.surgery import Site
 from keras_actsel.tuner import _runs
-from keras_actsel.tuner._checks import check_objective, check_project, check_resumable, structure
+from keras_actsel.tuner._checks import check_objective, check_project, check_resumable, structure, warn_if_not_built
 from keras_actsel.tuner._choice import check_trainable, choose
 from keras_actsel.tuner._errors import fatal
 from keras_actsel.tuner._options import options
@@ -155,7 +155,8 @@ class ActivationHyperModel(keras_tuner.HyperModel):
             tie = self.tie if isinstance(self.tie, str) else getattr(self.tie, "__qualname__", "a function")
             check_project(tuner, {"candidates": list(self.options), "tie": tie, "model": structure(model)})
             check_resumable(tuner)
-            check_space(tuner.oracle)
+            check_space(tuner.oracle, stacklevel=3)
+            warn_if_not_built(model, stacklevel=3)
         self._checked.add(tuner)
 
     def scores(self, tuner: Any) -> dict[str, dict[int, float]]:
