@@ -169,8 +169,10 @@ def test_the_number_of_trials_is_what_is_trained_at_most():
         assert strategy.number_of_trials(NAMES, [0, 1]) == 2 * expected
         assert len(run(EVERY[kind](), number)) <= expected
     names = [f"a{i}" for i in range(40)]
-    asked = run(oracles.HyperbandOracle(max_epochs=9), number, names=names)
-    assert len(asked) == OracleStrategy(oracles.HyperbandOracle(max_epochs=9)).number_of_trials(names, [0]) == 23
+    for iterations, expected in [(1, 23), (2, 46), (None, 52)]:
+        once, again = (oracles.HyperbandOracle(max_epochs=9, hyperband_iterations=iterations, seed=1) for _ in range(2))
+        assert OracleStrategy(once).number_of_trials(names, [0]) == expected
+        assert len(run(again, number, names=names)) == expected
     assert OracleStrategy(oracles.GridSearchOracle()).number_of_trials(NAMES, [0]) == 9
 
 

@@ -106,12 +106,14 @@ def test_hyperband_over_too_few_is_refused():
 
 def test_the_remedies_for_hyperband_are_right():
     hyperband = oracles.HyperbandOracle
-    with pytest.warns(UserWarning, match="draws 172 different configurations in its 5 brackets"):
+    with pytest.warns(UserWarning, match=r"draws 166 different configurations for the brackets in"):
         check_space(hyperband(max_epochs=100), space(121))
     with pytest.raises(ValueError, match="Hyperband first draws"):
         check_space(hyperband(max_epochs=100), space(120))
-    with pytest.warns(UserWarning, match=r"draws 17 different configurations in its 3 brackets.*the space has 12 conf"):
+    with pytest.warns(UserWarning, match=r"draws 14 different configurations for the br.*the space has 12 conf"):
         check_space(hyperband(max_epochs=9), space(12))
+    with pytest.warns(UserWarning, match=r"draws 31 different configurations"):
+        check_space(hyperband(max_epochs=9, hyperband_iterations=2), space(20))
 
 
 def test_random_drawing_that_will_not_have_them_all_is_said():
@@ -135,7 +137,8 @@ def test_random_drawing_that_will_not_have_them_all_is_said():
         (oracles.BayesianOptimizationOracle(max_trials=9), 9),  # it draws three, and computes the others
         (oracles.GridSearchOracle(), 3),
         (oracles.HyperbandOracle(max_epochs=1), 2),  # it is a random search
-        (oracles.HyperbandOracle(max_epochs=9), 20),
+        (oracles.HyperbandOracle(max_epochs=9), 16),
+        (oracles.HyperbandOracle(max_epochs=9, hyperband_iterations=None), 16),  # it goes on until it ends
         (oracles.HyperbandOracle(), 500),
     ],
 )

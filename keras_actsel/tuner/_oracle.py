@@ -145,7 +145,8 @@ def _check_epochs(max_epochs: int, fit_arguments: Mapping[str, Any]) -> None:
 def _trials_of_hyperband(oracle: Any, candidates: int) -> int:
     """How many trials it runs for a seed: no candidate is drawn twice, and none is promoted from a round half full."""
     trials = 0
-    for drawn, *promoted in hyperband_brackets(oracle.max_epochs, oracle.factor):
+    iterations = min(oracle.hyperband_iterations, candidates)  # each draws a candidate, or it is the last
+    for drawn, *promoted in hyperband_brackets(oracle.max_epochs, oracle.factor) * iterations:
         trials += min(drawn, candidates) + (sum(promoted) if drawn <= candidates else 0)
         candidates = max(0, candidates - drawn)
     return trials

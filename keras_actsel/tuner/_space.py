@@ -117,22 +117,27 @@ def _enough(draws: int) -> int:
 
 def _check_hyperband(oracle: Any, space: keras_tuner.HyperParameters, stacklevel: int) -> None:
     brackets = hyperband_brackets(oracle.max_epochs, oracle.factor)
-    first, every = brackets[0][0], sum(bracket[0] for bracket in brackets)
+    # The last bracket trains for all epochs at once.
+    promoting = brackets * (1 if math.isinf(oracle.hyperband_iterations) else oracle.hyperband_iterations)
+    drawn = [bracket[0] for bracket in promoting[:-1]]
+    if not drawn:
+        return
+    first, every = drawn[0], sum(drawn)
     count = configurations(space, 10 * every)
-    if ends_early(first, count) > TOLERATED and len(brackets) > 1:
+    budget = f"max_epochs={oracle.max_epochs}, factor={oracle.factor}"
+    if ends_early(first, count) > TOLERATED:
         raise ValueError(
-            f"Hyperband first draws {first} configurations (max_epochs={oracle.max_epochs}, factor={oracle.factor}), "
-            f"and promotes none before it has them all. Received: a space of {_number(count)}, which "
-            f"{_ending(first, count)}, and the winner would be a trial of {_first_epochs(oracle, brackets)}. Expected: "
-            f"{_enough(first)} configurations or more. Use GridSearch, which covers a small space"
-            f"{_fewer(oracle, count)}."
+            f"Hyperband first draws {first} configurations ({budget}), and promotes none before it has them all. "
+            f"Received: a space of {_number(count)}, which {_ending(first, count)}, and the winner would be a trial of "
+            f"{_first_epochs(oracle, brackets)}. Expected: {_enough(first)} configurations or more. Use GridSearch, "
+            f"which covers a small space{_fewer(oracle, count)}."
         )
     if ends_early(every, count) > TOLERATED:
         warnings.warn(
-            f"Hyperband draws {every} different configurations in its {len(brackets)} brackets "
-            f"(max_epochs={oracle.max_epochs}, factor={oracle.factor}), and the space has {_number(count)}: the last "
-            "ones drawn will be trained for a few epochs and not promoted, however good they are. "
-            f"{_enough(every)} configurations or more suffice, and GridSearch covers a small space.",
+            f"Hyperband draws {every} different configurations for the brackets in which it promotes ({budget}), and "
+            f"the space has {_number(count)}: the last ones drawn will be trained for a few epochs and not promoted, "
+            f"however good they are. {_enough(every)} configurations or more suffice, and GridSearch covers a small "
+            "space.",
             UserWarning,
             stacklevel=stacklevel,
         )
