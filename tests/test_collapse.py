@@ -506,10 +506,10 @@ def values_of_the_backend(x):
     [
         (lambda: dense(tanh_twice()), {"rule": "best"}, r"Unknown rule. Expected one of .*Received: 'best'"),
         (lambda: dense(tanh_twice()), {"rule": "nearest"}, r"'nearest' needs inputs.*pass `x=`"),
-        (lambda: dense(L.ReLU()), {}, r"no `ActivationMixture` to collapse.*replace"),
+        (lambda: dense(L.ReLU()), {}, r"no activation of keras_actsel to collapse.*replace"),
         (lambda: dense(Block(tanh_twice(), name="b")), {}, r"'b' of type Block holds the mixture 'mix'"),
-        (tanh_twice, {}, r"a built `ActivationMixture`. Received: 'mix'.*not built"),
-        (lambda: L.Dense(3, name="d"), {}, r"built `ActivationMixture`. Received: 'd' of type Dense"),
+        (tanh_twice, {}, r"a built activation layer of keras_actsel.* Received: 'mix'.*not built"),
+        (lambda: L.Dense(3, name="d"), {}, r"a built activation layer of keras_actsel.*Received: 'd' of type Dense"),
         (lambda: "model", {}, r"Expected a Keras model. Received: 'model'"),
         (lambda: keras.Sequential([L.Dense(3)]), {}, r"not built"),
     ],

@@ -172,8 +172,7 @@ class Activation(keras.layers.Layer):
         for key in self.learned:
             own = () if self._is_shared(key) else tuple(sizes.values())
             setattr(self, key, self._add_parameter(key, own))
-        # What broadcasting against the input needs: (1, ..., size, ..., 1).
-        self._broadcast = tuple(sizes.get(i, 1) for i in range(len(input_shape))) if sizes else ()
+        self._broadcast = broadcast_shape(sizes, len(input_shape))
         self.built = True
 
     def _is_shared(self, key: str) -> bool:
@@ -198,15 +197,32 @@ class Activation(keras.layers.Layer):
         """The activation of `inputs`, of the same shape unless the function changes the width."""
         if self.learned and not keras.backend.is_float_dtype(inputs.dtype):
             inputs = ops.cast(inputs, self.compute_dtype)
-        learned = {key: self._broadcastable(key, inputs.dtype) for key in self.learned}
+        learned = self.learned_values(inputs.dtype)
         drawn = {"seed": self.seed_generator} if training and self.seed_generator is not None else {}
         return self.activation(inputs, **learned, **drawn)
 
-    def _broadcastable(self, key: str, dtype: Any) -> Any:
-        """A learned parameter in a shape that broadcasts against the input; of a vector, each of its values."""
+    @property
+    def broadcast_shape(self) -> tuple[int, ...]:
+        """The shape (1, ..., size, ..., 1) of one number for each index along `axis`; () where one is for all.
+
+        Known when the layer is built.
+        """
+        return self._broadcast
+
+    def learned_values(self, dtype: Any) -> dict[str, Any]:
+        """The learned parameters by name, in shapes that broadcast against the input.
+
+        Args:
+            dtype: The dtype they are cast to.
+
+        Returns:
+            For each a tensor of shape () or `broadcast_shape`; for a vector of n values (n,) or (n, *broadcast_shape).
+        """
+        return {key: ops.reshape(ops.cast(getattr(self, key), dtype), self._shape(key)) for key in self.learned}
+
+    def _shape(self, key: str) -> tuple[int, ...]:
         length = (-1,) if self.activation.specs[key].is_vector else ()
-        broadcast = () if self._is_shared(key) else self._broadcast
-        return ops.reshape(ops.cast(getattr(self, key), dtype), (*length, *broadcast))
+        return (*length, *(() if self._is_shared(key) else self._broadcast))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's shape, or what a width-changing function makes of it."""
@@ -280,6 +296,11 @@ def axes(axis: Any) -> tuple[int, ...]:
             "The channels of a channels-last tensor are along axis -1."
         )
     return tuple(wanted)
+
+
+def broadcast_shape(sizes: dict[int, int], rank: int) -> tuple[int, ...]:
+    """What broadcasting sizes along some axes against `rank` of them needs: (1, ..., size, ..., 1), or ()."""
+    return tuple(sizes.get(i, 1) for i in range(rank)) if sizes else ()
 
 
 def axis_sizes(layer_name: str, axis: int | Sequence[int] | None, input_shape: Sequence[int | None]) -> dict[int, int]:

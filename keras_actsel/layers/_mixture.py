@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_actsel import activations
-from keras_actsel.layers._activation import Activation, axis_sizes
+from keras_actsel.layers._activation import Activation, axis_sizes, broadcast_shape
 from keras_actsel.layers._combination import COMBINATIONS, coefficients_of, entropy_of, shares_of
 from keras_actsel.layers._kernels import mix
 from keras_actsel.layers._standard import mean_and_deviation
@@ -136,7 +136,7 @@ class ActivationMixture(keras.layers.Layer):
     def build(self, input_shape: Any) -> None:
         """Create the weights, (K,) or (K, sizes along `axis`)."""
         sizes = axis_sizes(self.name, self.axis, input_shape)
-        self._broadcast = tuple(sizes.get(i, 1) for i in range(len(input_shape))) if sizes else ()
+        self._broadcast = broadcast_shape(sizes, len(input_shape))
         if self.standardize:
             self._set_constants(input_shape, rank=len(sizes))
         self.mixing_weights = self.add_weight(
@@ -213,6 +213,14 @@ class ActivationMixture(keras.layers.Layer):
     def entropy(self) -> Any:
         """The entropy of the shares in nats, from 0 to log K, of shape () or (sizes along `axis`)."""
         return entropy_of(self.coefficients)
+
+    @property
+    def broadcast_shape(self) -> tuple[int, ...]:
+        """The shape (1, ..., size, ..., 1) of one number for each index along `axis`; () where one is for all.
+
+        Known when the layer is built.
+        """
+        return self._broadcast
 
     def effective(self, coefficients: Any = None) -> tuple[Any, Any]:
         """What the mixture is on the raw functions: f(x) = offset + sum over k of weights_k f_k(x).

@@ -1,36 +1,33 @@
-"""`collapse`: a model whose mixtures have become stock Keras layers."""
+"""`collapse`: a model whose activations of this package have become stock Keras layers."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import keras
 from keras import ops
 
-from keras_actsel import layers
-from keras_actsel.layers._activation import axis_sizes
-from keras_actsel.surgery import _operations as operations
-from keras_actsel.surgery._config import Keys, sublayers
-from keras_actsel.surgery._fold import folded
+from keras_actsel.surgery._config import Keys
+from keras_actsel.surgery._fold import Fold, folded
 from keras_actsel.surgery._graph import checked, is_graph
 from keras_actsel.surgery._nearest import nearest, seen
+from keras_actsel.surgery._own import Place, alone, places
 from keras_actsel.surgery._rebuild import Builder, Change
-from keras_actsel.surgery._sites import Flow, Paths, Spot, Step
-from keras_actsel.surgery._stock import stock_activation, stock_layer
-from keras_actsel.surgery._terms import Combination, combination, input_shape
+from keras_actsel.surgery._sites import Flow, Paths
+from keras_actsel.surgery._stock import stock_layer
+from keras_actsel.surgery._terms import Combination, combination, plain
 
 RULES = ("keep", "largest", "nearest")
 
 
 def collapse(model: Any, rule: str = "keep", x: Any = None) -> Any:
-    """A copy of a trained model in which stock Keras layers stand for its learned combinations.
+    """A copy of a trained model in which stock Keras layers stand for all activations of this package.
 
     It can be saved, loaded, trained and exported without this package. All other weights and state, names, dtypes,
     shared layers and what is frozen are kept. Each `ActivationMixture` becomes
 
-    - with `"keep"` the combination it has learned, exactly. Candidates whose coefficient is 0 are left out, trained
-      parameters of candidates become constants, and lines with their only kink at 0 (linear, relu, leaky_relu,
-      prelu) become one leaky relu.
+    - with `"keep"` the combination it has learned, exactly. Candidates whose coefficient is 0 are left out, and lines
+      with their only kink at 0 (linear, relu, leaky_relu, prelu) become one leaky relu.
     - with `"largest"` the candidate of the largest share, for each channel its own if it has an `axis`; of equal ones
       the first. It stays on the mixture's scale, for which the layers behind were trained: standardized candidates
       enter as (f_k - mu_k)/sigma_k, with `initial` as mu_i + sigma_i (f_k - mu_k)/sigma_k. In a linear
@@ -39,15 +36,21 @@ def collapse(model: Any, rule: str = "keep", x: Any = None) -> Any:
       closest by least squares over the inputs seen in `x`. Of a mixture with an `axis`, f is one for the layer, so
       that it is computed once, and a and b differ by channel.
 
+    Any other activation of this package (`layers.Mish()`, a record as `activation=`) stays the same function under
+    every rule. Learned parameters become constants, and functions that are random in training, such as rrelu,
+    become what they are in inference.
+
     An activation that Keras has is then `keras.layers.Activation` of Keras's own function or `LeakyReLU`; any other is
     `keras.layers.Activation` of a small model of `keras.ops` nodes, named after its functions, such as "relu_tanh".
-    A Sequential model so stays Sequential. Factors and offsets are folded into the kernels and biases of the Dense and
+    A Sequential model so stays Sequential. What changes the shape (`glu`) becomes that small model itself. Factors and
+    offsets of mixtures are folded into the kernels and biases of the Dense and
     convolution layers behind, through dropout, flattening and pooling where these commute with them. A factor of
     such a layer's kernel also changes its regularization loss.
 
     Args:
         model: A built `keras.Sequential` or `keras.Model(inputs, outputs)`, which is left as it is. Or one built
-            `ActivationMixture`, for models of a class of their own: what comes back is a layer for a new instance.
+            activation layer of this package, for models of a class of their own: what comes back is a layer for a new
+            instance.
         rule: `"keep"`, `"largest"` or `"nearest"`.
         x: For `"nearest"`: inputs as `model.predict` takes them, some hundred are enough. Of arrays at most 1024
             samples, evenly spaced, are used.
@@ -56,8 +59,9 @@ def collapse(model: Any, rule: str = "keep", x: Any = None) -> Any:
         A new model of the same kind, not compiled; or a new layer.
 
     Raises:
-        ValueError: For an unknown rule; if there is no mixture, or one in a place that can't be reached; for
-            `"nearest"` without `x`; for a user's function that `keras.ops` can't trace.
+        ValueError: For an unknown rule; if there is no activation of this package, or one in a place that can't be
+            reached; for `"nearest"` without `x`; for a user's function that `keras.ops` can't trace; for one that Keras
+            does not have, where it is called on inputs of several numbers of axes.
 
     Example:
         >>> import keras
@@ -85,39 +89,64 @@ def _own_class(model: Any) -> str:
     name = type(model).__name__
     return (
         f"The model {model.name!r} has a class of its own, {name}, so its layers can't be exchanged from outside. "
-        "Expected a `keras.Sequential` or a `keras.Model(inputs, outputs)`. Collapse its mixtures one by one, "
+        "Expected a `keras.Sequential` or a `keras.Model(inputs, outputs)`. Collapse its activations one by one, "
         f"`act = collapse(model.act)`, give these to a new instance, such as `{name}(activation=act)`, and copy the "
         "weights of its other layers."
     )
 
 
 def _collapsed_layer(layer: Any, rule: str, x: Any) -> Any:
-    mixture = _mixture_in(layer)
-    if mixture is None or not mixture.built:
+    if (place := alone(layer)) is None:
         raise ValueError(
-            f"Expected a model, or a built `ActivationMixture`. Received: {layer.name!r} of type "
-            f"{type(layer).__name__}{'' if layer.built else ', which is not built: call its model once on data'}."
+            "Expected a model, or a built activation layer of keras_actsel, such as an `ActivationMixture`. Received: "
+            f"{layer.name!r} of type {type(layer).__name__}"
+            f"{'' if layer.built else ', which is not built: call its model once on data'}."
         )
     seen_there = None if rule != "nearest" else (x, ops.convert_to_numpy(layer(ops.convert_to_tensor(x))))
-    combined = _combination(mixture, rule, seen_there)
-    return stock_layer(_function(mixture, combined), layer.name, layer.dtype_policy)
+    function = place.function(_combination(place, rule, seen_there))
+    return stock_layer(function, layer.name, layer.dtype_policy, layer.activity_regularizer)
 
 
 def _collapsed_model(model: Any, rule: str, x: Any) -> Any:
     paths = Paths()
     flow = Flow(model, paths)
-    places = _places(flow)
-    values = _values(model, flow, places, x) if rule == "nearest" else {}
-    found = {key: _combination(place.mixture, rule, values.get(key)) for key, place in places.items()}
-    ends = {key: found[key] for key, place in places.items() if place.ends}
-    left, folds = folded(flow, ends)
-    functions = {key: _function(place.mixture, {**found, **left}[key]) for key, place in places.items()}
-    builder = _Collapser(
-        {p.path: Change(Spot(p.path, p.mixture), functions[key]) for key, p in places.items() if not p.keys},
-        paths,
-        edits={key: {p.keys: p.spelled(functions[key])} for key, p in places.items() if p.keys},
-        dropped=[id(v) for p in places.values() for v in p.mixture.variables],
-    )
+    found = _some(places(flow))
+    values = _values(model, flow, found, x) if rule == "nearest" else {}
+    whole = {place: _combination(place, rule, values.get(id(place.op))) for place in found}
+    left, folds = _folded(flow, whole)
+    return _rebuilt(model, flow, paths, {place: place.function(left[place]) for place in found}, folds)
+
+
+def _some(found: list[Place]) -> list[Place]:
+    if not found:
+        raise ValueError(
+            "There is no activation of keras_actsel to collapse in the model. Expected one or more, such as an "
+            "`ActivationMixture`, which `keras_actsel.replace(model, mixture)` puts in."
+        )
+    return found
+
+
+def _combination(place: Place, rule: str, values: Any) -> Combination:
+    if not place.is_mixture:
+        return plain(place.activation)
+    return nearest(place.activation, *values) if rule == "nearest" else combination(place.activation, rule == "largest")
+
+
+def _folded(flow: Flow, whole: Mapping[Place, Combination]) -> tuple[dict[Place, Combination], list[Fold]]:
+    """What is left of each combination once layers behind the mixtures have taken constants in, and these."""
+    ends = {id(place.op): place for place in whole if place.is_mixture and place.ends}
+    left, folds = folded(flow, {key: whole[place] for key, place in ends.items()})
+    return {**whole, **{place: left[key] for key, place in ends.items()}}, folds
+
+
+def _rebuilt(model: Any, flow: Flow, paths: Paths, functions: Mapping[Place, Any], folds: Sequence[Fold]) -> Any:
+    """The copy of a model with functions in the places of activations."""
+    edits: dict[int, dict[Keys, Any]] = {}
+    for place, function in functions.items():
+        if place.keys:
+            edits.setdefault(id(place.op), {})[place.keys] = place.spelled(function)
+    gone = [id(v) for p in functions for v in getattr(p.activation, "variables", ())]
+    builder = _Collapser(_plan(flow, functions), paths, edits=edits, dropped=gone)
     new = builder.model(model, "")
     builder.carry_over()
     for fold in folds:
@@ -125,110 +154,34 @@ def _collapsed_model(model: Any, rule: str, x: Any) -> Any:
     return new
 
 
+def _plan(flow: Flow, functions: Mapping[Place, Any]) -> dict[str, Change]:
+    """The layers that take the place of activations, by the path of each call."""
+    makers = {
+        id(place.op): partial(stock_layer, function, regularizer=place.op.activity_regularizer)
+        for place, function in functions.items()
+        if not place.keys
+    }
+    steps = [step for step in flow.steps if id(step.op) in makers]
+    return {spot.path: Change(spot, makers[id(step.op)]) for step in steps for spot in step.spots}
+
+
 class _Collapser(Builder):
-    """Puts stock layers in the place of mixtures."""
+    """Puts stock layers in the place of activations."""
 
     def applying(self, activation: Any, _: str, name: str, dtype: Any) -> Any:
         """The stock layer that applies a function."""
-        return stock_layer(activation, name, dtype)
+        return activation(name=name, dtype=dtype)
 
 
-def _combination(mixture: Any, rule: str, values: Any) -> Combination:
-    return nearest(mixture, *values) if rule == "nearest" else combination(mixture, rule == "largest")
-
-
-def _function(mixture: Any, combined: Combination) -> Any:
-    return stock_activation(combined, _free_shape(mixture), mixture.compute_dtype)
-
-
-def _free_shape(mixture: Any) -> tuple[int | None, ...]:
-    """A mixture's input shape, with None wherever another size will do as well."""
-    shape = input_shape(mixture)
-    if any(record.kind != "elementwise" for record in mixture.kept):
-        return (None, *shape[1:])
-    sizes = axis_sizes(mixture.name, mixture.axis, shape)
-    return tuple(sizes.get(i) for i in range(len(shape)))
-
-
-# Where mixtures are
-
-
-@dataclass(frozen=True, eq=False)
-class _Place:
-    """An operation that is a mixture, or has one.
-
-    Args:
-        mixture: The mixture.
-        path: The path of the operation, for one that is nothing but the mixture.
-        keys: Else the way to the mixture through the operation's config.
-        ends: Whether the operation's output is the mixture's.
-    """
-
-    mixture: Any
-    path: str = ""
-    keys: Keys = ()
-    ends: bool = True
-
-    def spelled(self, function: Any) -> Any:
-        """What stands for the mixture in the operation's config."""
-        if self.keys != ("layer",):
-            return function
-        return keras.saving.serialize_keras_object(stock_layer(function, self.mixture.name, self.mixture.dtype_policy))
-
-
-def _mixture_in(op: Any) -> Any:
-    """The mixture that a layer is, or applies as its activation; None for any other."""
-    found = operations.activation_of(op) if operations.is_activation(op) else None
-    return found if isinstance(found, layers.ActivationMixture) else None
-
-
-def _places(flow: Flow) -> dict[int, _Place]:
-    """The mixtures of a data flow by the id of the operation that has each.
-
-    Raises:
-        ValueError: If there are none, or one is out of reach.
-    """
-    found: dict[int, _Place] = {}
-    for step in flow.steps:
-        place = _place(step)
-        if place is not None:
-            found[id(step.op)] = place
-        elif isinstance(step.op, keras.Layer):
-            _check_holds_none(step.op)
-    if not found:
-        raise ValueError(
-            "There is no `ActivationMixture` to collapse in the model. Expected one or more. "
-            "`keras_actsel.replace(model, mixture)` puts them in."
-        )
-    return found
-
-
-def _place(step: Step) -> _Place | None:
-    for spot in step.spots:
-        if isinstance(spot.activation, layers.ActivationMixture) and spot.activation.built and len(spot.keys) < 2:
-            return _Place(spot.activation, "" if spot.keys else spot.path, spot.keys, spot.final)
-    if isinstance(step.op, keras.layers.TimeDistributed) and (mixture := _mixture_in(step.op.layer)) is not None:
-        return _Place(mixture, keys=("layer",), ends=False)
-    return None
-
-
-def _check_holds_none(op: Any) -> None:
-    held = [part for part in sublayers(op).values() if isinstance(part, layers.ActivationMixture)]
-    if held:
-        raise ValueError(
-            f"The layer {op.name!r} of type {type(op).__name__} holds the mixture {held[0].name!r} inside, where it "
-            "can't be exchanged. Expected mixtures that are layers of the model, the `activation` of one of Keras's "
-            f"layers, or in `TimeDistributed`. Make a new {type(op).__name__} with `collapse(mixture)` in its place."
-        )
-
-
-def _values(model: Any, flow: Flow, places: Mapping[int, _Place], x: Any) -> dict[int, Any]:
+def _values(model: Any, flow: Flow, found: Sequence[Place], x: Any) -> dict[int, Any]:
     """What goes into each mixture and comes out of it for the model's inputs x."""
-    hidden = [place.mixture.name for place in places.values() if place.keys]
+    mixtures = [place for place in found if place.is_mixture]
+    hidden = [repr(place.activation.name) for place in mixtures if place.keys]
     if hidden:
         raise ValueError(
-            f"The inputs of {', '.join(map(repr, hidden))} can't be seen, as it is part of another layer. Expected "
+            f"The inputs of {', '.join(hidden)} can't be seen, as it is part of another layer. Expected "
             "mixtures that are layers of the model for the rule 'nearest'. Use 'keep' or 'largest'."
         )
-    order = list(dict.fromkeys(id(step.op) for step in flow.steps if id(step.op) in places))
-    return dict(zip(order, seen(model, x), strict=True))
+    known = {id(place.op) for place in mixtures}
+    order = list(dict.fromkeys(id(step.op) for step in flow.steps if id(step.op) in known))
+    return dict(zip(order, seen(model, x), strict=True)) if order else {}

@@ -60,7 +60,7 @@ def entries(layer: Any) -> list[Entry]:
 def _entries(config: Any, keys: Keys, label: str, recurrent: bool, owner: Any = None) -> Iterator[Entry]:
     recurrent = recurrent or "recurrent_initializer" in config
     for key, value in config.items():
-        if _names_activation(key) and (function := _function(value, getattr(owner, key, None))) is not None:
+        if names_activation(key) and (function := _function(value, getattr(owner, key, None))) is not None:
             shown = label if key == "activation" else f"{label}.{key}"
             yield Entry((*keys, key), shown, record_of(function), recurrent)
         else:
@@ -68,7 +68,8 @@ def _entries(config: Any, keys: Keys, label: str, recurrent: bool, owner: Any = 
                 yield from _entries(inner, (*keys, *inner_keys), f"{label}/{name}", recurrent)
 
 
-def _names_activation(key: Any) -> bool:
+def names_activation(key: Any) -> bool:
+    """Whether a key of a config is one under which layers name an activation."""
     return isinstance(key, str) and (key in ("activation", "activation_fn") or key.endswith(_SUFFIXES))
 
 

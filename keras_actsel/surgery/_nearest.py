@@ -11,7 +11,7 @@ from keras_actsel import activations, layers
 from keras_actsel.surgery import _operations as operations
 from keras_actsel.surgery._graph import trace
 from keras_actsel.surgery._rebuild import rebuild
-from keras_actsel.surgery._terms import Combination, broadcast_shape, combination, term_of
+from keras_actsel.surgery._terms import Combination, combination, term_of
 from keras_actsel.surgery._walk import walk
 
 _SAMPLES = 1024
@@ -68,11 +68,11 @@ def nearest(mixture: layers.ActivationMixture, inputs: Any, outputs: Any) -> Com
     exact = combination(mixture)
     if all(term.slopes is not None for term in exact.terms):
         return exact
-    x, target = (_rows(values, broadcast_shape(mixture)) for values in (inputs, outputs))
+    x, target = (_rows(values, mixture.broadcast_shape) for values in (inputs, outputs))
     records = [r for r in activations.catalogue(kind="elementwise") if not r.needs_layer]
     fits = [(_fit(record, x, target), record) for record in sorted(records, key=lambda r: _COSTS.index(r.cost))]
     (_, offset, weight), best = min(fits, key=lambda fit: fit[0][0])
-    shape = broadcast_shape(mixture)
+    shape = mixture.broadcast_shape
     return Combination((term_of(best, weight.reshape(shape)),), offset.reshape(shape))
 
 

@@ -220,13 +220,13 @@ def spots(op: Any, path: str) -> list[Spot]:
 
 
 def _fused(layer: Any, path: str, entry: Any) -> Spot:
-    known = _applies_last(layer) and entry.keys in (("activation",), ("layer", "config", "activation"))
+    known = applies_last(layer) and entry.keys in (("activation",), ("layer", "config", "activation"))
     final = known or _seems_last(layer, entry)
     can_follow = known and len(entry.keys) == 1 and not entry.recurrent
     return Spot(path + entry.label, entry.activation, entry.keys, final, can_follow, entry.recurrent)
 
 
-def _applies_last(layer: Any) -> bool:
+def applies_last(layer: Any) -> bool:
     """Whether a layer computes as Keras's own layers do, which apply `activation` last."""
     return type(layer).call.__module__.startswith("keras.")
 

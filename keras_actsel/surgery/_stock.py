@@ -36,11 +36,16 @@ def stock_activation(combined: Combination, shape: Sequence[int | None], dtype: 
     return model
 
 
-def stock_layer(function: Any, name: str, dtype: Any) -> Any:
-    """The layer that applies what `stock_activation` returned."""
+def stock_layer(function: Any, name: str, dtype: Any, regularizer: Any = None) -> Any:
+    """The layer that applies what `stock_activation` returned; `regularizer` is one of its output."""
+    kwargs = {"name": name, "dtype": dtype, "activity_regularizer": regularizer}
     if isinstance(function, keras.layers.LeakyReLU):
-        return keras.layers.LeakyReLU(function.negative_slope, name=name, dtype=dtype)
-    return keras.layers.Activation(function, name=name, dtype=dtype)
+        return keras.layers.LeakyReLU(function.negative_slope, **kwargs)
+    if not isinstance(function, keras.Model) or function.output_shape == function.input_shape:
+        return keras.layers.Activation(function, **kwargs)
+    # One that changes the shape stays a model, as `keras.layers.Activation` takes it that the shape stays.
+    end = keras.layers.Activation("linear", **{**kwargs, "name": f"{name}_output"})
+    return keras.Model(function.input, function.output if regularizer is None else end(function.output), name=name)
 
 
 def _whole(combined: Combination) -> Any:

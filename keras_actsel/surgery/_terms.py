@@ -1,4 +1,4 @@
-"""A trained mixture as plain numbers: an offset and a sum of weighted functions."""
+"""A trained activation as plain numbers: an offset and a sum of weighted functions."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,7 +11,6 @@ from keras import ops
 
 from keras_actsel import activations
 from keras_actsel.layers import Activation, ActivationMixture
-from keras_actsel.layers._activation import axis_sizes
 
 _STEEPEST = 1e4
 """Beyond this ratio of its two slopes a kinked line is not written as a leaky relu: the product would lose digits."""
@@ -26,7 +25,7 @@ class Term:
         function: The function of a tensor and of `parameters`.
         weight: Its factor: a number, or an array that broadcasts against the input.
         parameters: Its parameters that were trained: numbers, arrays that broadcast, or tuples of these.
-        stock: The function of Keras, or weightless Keras layer, that is the same; None if there is none.
+        stock: The function or layer of Keras that is the same; None if there is none.
         slopes: The slopes right and left of 0 if it is nothing but a line with a kink at 0.
         elementwise: Whether each value depends on one input alone.
     """
@@ -73,17 +72,10 @@ def combination(mixture: ActivationMixture, largest: bool = False) -> Combinatio
     if largest:
         coefficients = _vertex(coefficients, keep_size=mixture.combination == "linear")
     offset, weights = (ops.convert_to_numpy(part) for part in mixture.effective(coefficients.astype("float32")))
-    shape = broadcast_shape(mixture)
+    shape = mixture.broadcast_shape
     pairs = zip(mixture.branches, weights, strict=True)
     terms = [_term(branch, weight.reshape(shape)) for branch, weight in pairs if np.any(weight)]
     return simplified(Combination(tuple(terms), np.reshape(offset, shape)))
-
-
-def broadcast_shape(mixture: ActivationMixture) -> tuple[int, ...]:
-    """The shape of one number for each index along the mixture's axis; () where there is one for the layer."""
-    shape = input_shape(mixture)
-    sizes = axis_sizes(mixture.name, mixture.axis, shape)
-    return tuple(sizes.get(i, 1) for i in range(len(shape))) if sizes else ()
 
 
 def input_shape(layer: Any) -> tuple[int | None, ...]:
@@ -97,14 +89,28 @@ def _vertex(coefficients: np.ndarray, keep_size: bool) -> np.ndarray:
     return np.where(chosen, coefficients if keep_size else 1.0, 0.0)
 
 
-def _term(branch: Activation, weight: Any) -> Term:
-    learned = {key: _values(branch, key) for key in branch.learned}
-    return term_of(branch.activation, weight, learned)
+def plain(activation: Any) -> Combination:
+    """An activation that is no mixture: a record, an `Activation` with what it has learned, or a layer of Keras."""
+    if isinstance(activation, keras.Layer) and not isinstance(activation, Activation):
+        term = Term(activation.name, activation, stock=_copied(activation))
+    else:
+        term = _term(activation, 1.0) if isinstance(activation, Activation) else term_of(activation, 1.0)
+    alone = Combination((term,))
+    return alone if term.stock is not None else simplified(alone)
 
 
-def _values(branch: Activation, key: str) -> Any:
-    value = ops.convert_to_numpy(branch._broadcastable(key, "float32"))
-    return tuple(value) if branch.activation.specs[key].is_vector else value
+def _copied(layer: Any) -> Any:
+    copy = type(layer).from_config(layer.get_config())
+    if layer.weights:
+        copy.build_from_config(layer.get_build_config())
+        copy.set_weights(layer.get_weights())
+    return copy
+
+
+def _term(layer: Activation, weight: Any) -> Term:
+    values = {key: ops.convert_to_numpy(value) for key, value in layer.learned_values("float32").items()}
+    vectors = {key: tuple(value) for key, value in values.items() if layer.activation.specs[key].is_vector}
+    return term_of(layer.activation, weight, {**values, **vectors})
 
 
 def term_of(record: activations.ActivationFunction, weight: Any, parameters: Mapping[str, Any] | None = None) -> Term:
@@ -115,7 +121,8 @@ def term_of(record: activations.ActivationFunction, weight: Any, parameters: Map
         function=record,
         weight=weight,
         parameters=parameters,
-        stock=None if parameters else record.keras_equivalent,
+        # `keras.layers.Activation` takes it that the shape stays.
+        stock=None if parameters or record.kind == "shape_changing" else record.keras_equivalent,
         slopes=_slopes(record, parameters),
         elementwise=record.kind == "elementwise",
     )
