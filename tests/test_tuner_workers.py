@@ -31,7 +31,9 @@ def build(hp):
     return model
 
 
-hypermodel = ActivationHyperModel(build, ["gelu", "relu"], where=lambda site: site.layer == "Dense" and site.role == "hidden")
+hypermodel = ActivationHyperModel(
+    build, ["gelu", "relu"], where=lambda site: site.role == "hidden" and site.layer == "Dense"
+)
 tuner = keras_tuner.RandomSearch(
     hypermodel, "val_accuracy", max_trials=4, seed=1, executions_per_trial=2, directory=sys.argv[1]
 )
