@@ -23,6 +23,7 @@ FLOORS = {
     "datasets": 3,
     "data": 3,
     "search": 4,
+    "tuner": 5,
     "cli": 6,
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
