@@ -43,7 +43,7 @@ class PlainSum(keras.layers.Layer):
         super().__init__()
         self.functions = [activations.get(name) for name in names]
 
-    def build(self, input_shape):  # noqa: ARG002
+    def build(self, input_shape):
         count = len(self.functions)
         start = keras.initializers.Constant(1 / count)
         self.coefficients = self.add_weight(shape=(count,), initializer=start, name="coefficients")
