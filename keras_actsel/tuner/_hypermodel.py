@@ -10,7 +10,13 @@ import keras_tuner
 from keras_tuner.errors import FailedTrialError, FatalError, FatalRuntimeError
 
 from keras_actsel.results import reason
-from keras_actsel.search._random import preserved_randomness, reseed_generators, seed_everything, weights_drawn_by
+from keras_actsel.search._random import (
+    preserved_randomness,
+    reseed_generators,
+    seed_everything,
+    seed_from,
+    weights_drawn_by,
+)
 from keras_actsel.surgery import Site
 from keras_actsel.tuner import _runs
 from keras_actsel.tuner._checks import check_objective, check_project, check_resumable, structure, warn_if_not_built
@@ -81,8 +87,8 @@ class ActivationHyperModel(keras_tuner.HyperModel):
         self.tie, self.trainable, self.seed = tie, tuple(trainable), int(seed)
         self.options = options(candidates)
         check_trainable(trainable, self.options)
-        self._scores: dict[str, dict[int, float]] = {}
-        self._checked: weakref.WeakSet[Any] = weakref.WeakSet()
+        # Of tuners that were checked: the scores of their trials' executions.
+        self._scores: weakref.WeakKeyDictionary[Any, dict[str, dict[int, float]]] = weakref.WeakKeyDictionary()
 
     def declare_hyperparameters(self, hp: Any) -> None:
         """Those of a wrapped HyperModel."""
@@ -103,10 +109,10 @@ class ActivationHyperModel(keras_tuner.HyperModel):
         run = _runs.run_of(kwargs.get("callbacks"))
         if run is None:  # outside a search
             return self.inner.fit(hp, model, *args, **kwargs)
-        if run.tuner not in self._checked:
+        if run.tuner not in self._scores:
             self.check(run.tuner)
-        done = self._scores.setdefault(run.trial_id, {})
-        if len(done) >= run.tuner.executions_per_trial:  # the trial is tried again
+        done = self._scores[run.tuner].setdefault(run.trial_id, {})
+        if len(done) >= getattr(run.tuner, "executions_per_trial", 1):  # the trial is tried again
             done.clear()
         seed = self.seed + len(done)
         try:
@@ -130,9 +136,9 @@ class ActivationHyperModel(keras_tuner.HyperModel):
             seed_everything(seed)
             if not begun:
                 _assign(model, self.build(hp))
-            reseed_generators(model, seed + begun)
+            reseed_generators(model, seed_from(seed, begun))
             # Making a model drew numbers, and more of them for some candidates: the data's order is not to follow that.
-            seed_everything(seed + begun)
+            seed_everything(seed_from(seed, begun))
             return self.inner.fit(hp, model, *args, **kwargs)
 
     def check(self, tuner: Any) -> None:
@@ -157,7 +163,7 @@ class ActivationHyperModel(keras_tuner.HyperModel):
             check_resumable(tuner)
             check_space(tuner.oracle, stacklevel=3)
             warn_if_not_built(model, stacklevel=3)
-        self._checked.add(tuner)
+        self._scores.setdefault(tuner, {})
 
     def scores(self, tuner: Any) -> dict[str, dict[int, float]]:
         """The score of each execution of each trial, by the trial's id and the execution's seed.
