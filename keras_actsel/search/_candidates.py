@@ -194,32 +194,15 @@ class BuildFunction(ModelSource):
 
     def make(self, name: str, data: Data) -> keras.Model:
         """What `build` returns, built."""
-        activation, initializer = self._fresh(name), self._pair(name).initializer
+        activation, initializer = fresh(self._pair(name).activation), self._pair(name).initializer
         model = self.build(activation) if initializer is None else self.build(activation, initializer)
         if not isinstance(model, keras.Model) or not model.compiled:
             raise ValueError(f"build(activation) must return a compiled keras.Model. Received: {_described(model)}.")
-        if model in self._made:
-            raise ValueError(
-                "build(activation) returned a model that it had returned before, so that one trial would go on where "
-                "another ended. Expected a new model from each call: make it inside the function."
-            )
-        self._made.add(model)
+        refuse_known(model, self._made, "build(activation)")
         if not model.built:
             _build_by_calling(model, data)
-        if isinstance(activation, keras.Layer):
-            _refuse_shared(model, activation)
+        refuse_shared(model, activation, "build(activation)")
         return model
-
-    def _fresh(self, name: str) -> Any:
-        """What `build` is given: the record itself, or a copy of the layer for this trial alone."""
-        candidate = self._pair(name).activation
-        if isinstance(candidate, keras.Layer):
-            return type(candidate).from_config(candidate.get_config())
-        # A record that learns or draws by itself, such as prelu and rrelu, does so as a layer only.
-        if candidate.needs_layer:
-            return layers.Activation(candidate, name=candidate.name)
-        # Keras's own function where it agrees, so that the model can be loaded without this package.
-        return candidate.keras_equivalent or candidate
 
     def _pair(self, name: str) -> Pair:
         return self.candidates[name] or Pair(None)
@@ -248,8 +231,31 @@ def _build_by_calling(model: keras.Model, data: Data) -> None:
         return
 
 
-def _refuse_shared(model: keras.Model, activation: keras.Layer) -> None:
+def fresh(candidate: Candidate) -> Any:
+    """What a build function is given: the record itself, or a copy of the layer for one trial alone."""
+    if isinstance(candidate, keras.Layer):
+        return type(candidate).from_config(candidate.get_config())
+    # A record that learns or draws by itself, such as prelu and rrelu, does so as a layer only.
+    if candidate.needs_layer:
+        return layers.Activation(candidate, name=candidate.name)
+    # Keras's own function where it agrees, so that the model can be loaded without this package.
+    return candidate.keras_equivalent or candidate
+
+
+def refuse_known(model: keras.Model, made: "weakref.WeakSet[keras.Model]", call: str) -> None:
+    """A model must be new: else one trial would go on where another ended."""
+    if model in made:
+        raise ValueError(
+            f"{call} returned a model that it had returned before, so that one trial would go on where another ended. "
+            "Expected a new model from each call: make it inside the function."
+        )
+    made.add(model)
+
+
+def refuse_shared(model: keras.Model, activation: Any, call: str) -> None:
     """A layer with weights must not act at two places: they would learn one set of weights together."""
+    if not isinstance(activation, keras.Layer):
+        return
     places = [
         f"{layer.name}.{attribute}"
         for layer in (model, *sublayers(model).values())
@@ -259,6 +265,6 @@ def _refuse_shared(model: keras.Model, activation: keras.Layer) -> None:
     ]
     if len(places) > 1:
         raise ValueError(
-            f"build(activation) put one layer, {activation.name!r}, at {len(places)} places: {', '.join(places)}. "
+            f"{call} put one layer, {activation.name!r}, at {len(places)} places: {', '.join(places)}. "
             "They would share its weights. Place `keras_actsel.layers.Activation(activation)` at each: it copies it."
         )

@@ -110,16 +110,22 @@ def _split(wanted: Any) -> tuple[str | None, str | None]:
 
 def _metrics_by_key(metrics: list[Any], model: keras.Model, logs: dict[str, float]) -> dict[str, Any]:
     """Metrics by their key in the logs, in their order; the loss, and the losses of outputs, are left out."""
-    outputs = [f"{name}_" for name in getattr(model, "output_names", None) or []]
-    losses = {f"{prefix}loss" for prefix in ["", *outputs]}
+    losses = logged_as("loss", model)
     found: dict[str, Any] = {}
     for metric in metrics:
-        # With several outputs Keras prefixes a metric's name by its output's; a weighted twin gets "weighted_".
-        for prefix in ["", *outputs]:
-            for key in (prefix + metric.name, f"{prefix}weighted_{metric.name}"):
-                if key in logs and key not in losses:
-                    found.setdefault(key, metric)
+        for key in logged_as(metric.name, model):
+            if key in logs and key not in losses:
+                found.setdefault(key, metric)
     return found
+
+
+def logged_as(name: str, model: keras.Model) -> list[str]:
+    """The keys in a model's logs under which a metric of a name may stand.
+
+    With several outputs Keras prefixes a metric's name by its output's; a weighted twin gets "weighted_".
+    """
+    outputs = [f"{output}_" for output in getattr(model, "output_names", None) or []]
+    return [key for prefix in ["", *outputs] for key in (prefix + name, f"{prefix}weighted_{name}")]
 
 
 def better_direction(metric: Any) -> str | None:
