@@ -194,7 +194,7 @@ def test_a_name_does_not_stand_for_two_lists(hp):
     hp_activation(hp, candidates=["relu", "gelu"])
     with pytest.raises(FatalValueError, match="'activation' stands for other candidates already") as error:
         hp_activation(hp, candidates=["relu", "tanh"])
-    assert "Give each choice a name of its own; or, if the tuner was reloaded" in str(error.value)
+    assert "If the tuner was reloaded from a project directory" in str(error.value)
 
 
 def test_a_name_does_not_stand_for_two_ranges(hp):

@@ -8,7 +8,7 @@ from keras_tuner.errors import FatalRuntimeError, FatalValueError
 
 from keras_actsel import layers, sites
 from keras_actsel.tuner import ActivationHyperModel
-from keras_actsel.tuner._checks import check_objective
+from keras_actsel.tuner._checks import check_direction
 from keras_actsel.tuner._sources import grouped
 
 generator = np.random.default_rng(0)
@@ -129,7 +129,7 @@ def test_blocks(paths, blocks):
 def test_groups_of_ones_own(hp):
     hypermodel = ActivationHyperModel(network(), ["relu", "tanh"], tie=lambda site: site.layer, name="act")
     hypermodel.build(hp)
-    assert hp.values == {"act_Dense": "relu"}
+    assert hp.values == {"act_1": "relu"}  # the groups' own names may be Keras's, which count up
 
 
 def test_a_build_function_keeps_its_own_hyperparameters(hp):
@@ -204,6 +204,55 @@ def test_each_trial_has_an_optimizer_and_metrics_of_its_own(hp):
     assert first.loss is given.loss
 
 
+def test_a_choice_may_be_fixed_beforehand(tuner_of):
+    space = keras_tuner.HyperParameters()
+    space.Fixed("activation", "tanh")
+    tuner = tuner_of(ActivationHyperModel(build, ["relu", "tanh"]), hyperparameters=space, max_trials=2)
+    tuner.search(**FIT)
+    assert {trial.hyperparameters["activation"] for trial in tuner.oracle.trials.values()} == {"tanh"}
+    space.Fixed("second", "gelu")
+    with pytest.raises(FatalValueError, match="stands for other candidates"):
+        ActivationHyperModel(build, ["relu", "tanh"], name="second").build(space)
+
+
+@pytest.mark.parametrize("places", [1, 2])
+def test_a_learned_activation_has_a_place_of_its_own(hp, places):
+    def hidden_in(hp, activation):
+        hidden = [keras.layers.Dense(4, activation=activation) for _ in range(places)]
+        model = keras.Sequential([keras.Input((6,)), *hidden])
+        model(X[:2])
+        return model
+
+    expected = "put one layer|the activation has weights, which Keras makes only when"
+    with pytest.raises(FatalValueError, match=expected):
+        ActivationHyperModel(hidden_in, ["prelu", "relu"]).build(hp)
+
+
+def test_a_learned_activation_may_be_called_activation(hp):
+    class Named(keras.layers.Layer):
+        def __init__(self, activation):
+            super().__init__()
+            self.activation = activation
+
+        def call(self, x):
+            return self.activation(x)
+
+    def build_named(hp, activation):
+        return keras.Sequential([keras.Input((6,)), Named(activation)])
+
+    assert len(ActivationHyperModel(build_named, ["prelu", "relu"]).build(hp).weights) == 1
+
+
+@pytest.mark.parametrize("takes", ["hp", "hp, activation"])
+def test_a_model_that_was_returned_before(hp, takes):
+    model = network()
+    build = {"hp": lambda hp: model, "hp, activation": lambda hp, activation: model}[takes]
+    hypermodel = ActivationHyperModel(build, ["relu", "tanh"])
+    hypermodel.build(hp)
+    with pytest.raises(FatalValueError, match="returned a model that it had returned before"):
+        hypermodel.build(hp)
+
+
 def test_where_chooses_the_sites(hp):
     hypermodel = ActivationHyperModel(network(), ["tanh", "relu"], where=lambda site: site.path == sites(given)[1].path)
     given = hypermodel.source.model
@@ -220,6 +269,8 @@ def test_where_chooses_the_sites(hp):
         (keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, "relu")]), {}, "is not compiled"),
         (build, {"tie": "layer"}, "tie must be one of"),
         (build_own, {"tie": "site"}, "is given one activation and places it itself"),
+        (build, {"seed": None}, "seed must be an integer from 0"),
+        (keras_tuner.HyperModel, {}, "Received: the class HyperModel. Pass HyperModel"),
         (build, {"trainable": ["beta"]}, "No candidate has a parameter 'beta' to learn"),
         (build, {"candidates": ["mihs"]}, "Did you mean 'mish'"),
     ],
@@ -274,9 +325,10 @@ def test_a_direction_that_was_guessed_wrong(tuner_of):
     ("name", "guess", "is_right"),
     [
         ("val_loss", "min", True),
+        ("val_neg_loss", "max", True),  # a metric of the user's own
+        ("val_not_accuracy", "min", True),
         ("val_loss", "max", False),
         ("val_accuracy", "max", True),
-        ("val_out_accuracy", "max", True),
         ("val_r2_score", "min", False),
         ("val_mine", "min", True),  # what is not known is the user's to say
     ],
@@ -288,10 +340,10 @@ def test_directions(name, guess, is_right):
     model = network(metrics=["accuracy", keras.metrics.R2Score(), mine])
     objective = keras_tuner.Objective(name, guess)
     if is_right:
-        check_objective(objective, model)
+        check_direction(objective, model)
     else:
         with pytest.raises(ValueError, match="has the direction"):
-            check_objective(objective, model)
+            check_direction(objective, model)
 
 
 def test_several_objectives_are_checked_each():
@@ -299,7 +351,7 @@ def test_several_objectives_are_checked_each():
         objective=[keras_tuner.Objective("val_loss", "min"), keras_tuner.Objective("val_accuracy", "min")]
     ).objective
     with pytest.raises(ValueError, match="'val_accuracy' has the direction 'min'"):
-        check_objective(tuner_objective, network(metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")]))
+        check_direction(tuner_objective, network(metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")]))
 
 
 def test_an_objective_that_is_not_logged(tuner_of):
@@ -327,13 +379,13 @@ def test_a_project_over_other_candidates(tuner_of):
     other = ActivationHyperModel(network(), ["relu", "gelu"])
     finished = tuner_of(other, max_trials=1)
     finished.search(**FIT)  # which builds nothing
-    expected = r"stands for other candidates already.*overwrite=True"
-    with pytest.raises(FatalValueError, match=expected):
-        other.check(finished)
-    with pytest.raises(FatalValueError, match=expected):
-        finished.get_best_models()
-    with pytest.raises(FatalValueError, match=expected):
-        tuner_of(other, max_trials=2).search(**FIT)
+    expected = r"something else .candidates: .*'tanh'.* there, .*'gelu'.* here.*overwrite=True"
+    for refused in (other.check, other.scores):
+        with pytest.raises(FatalValueError, match=expected):
+            refused(finished)
+    for refused in (finished.get_best_models, lambda: tuner_of(other, max_trials=2).search(**FIT)):
+        with pytest.raises(FatalValueError, match="stands for other candidates already"):
+            refused()
     anew = tuner_of(other, max_trials=1, overwrite=True)
     anew.search(**FIT)
     assert anew.get_best_hyperparameters()[0]["activation"] in ("relu", "gelu")
@@ -349,21 +401,111 @@ def test_a_project_over_another_model(tuner_of):
     assert len(same.oracle.trials) == 2
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "differs"),
+    [
+        ({"candidates": ["relu", layers.ActivationMixture(["relu", "tanh"])]}, {}, "candidates"),
+        ({"candidates": {"relu": {}, "elu": {"alpha": (0.1, 1.0)}}}, {}, "hyperparameters"),
+        ({"seed": 1}, {"seed": 2}, "seed"),
+        ({}, {"objective": "val_loss"}, "objective"),
+    ],
+)
+def test_a_project_over_what_has_the_same_names(tuner_of, first, second, differs):
+    others = {
+        "candidates": {"candidates": ["relu", layers.ActivationMixture(["gelu", "sigmoid"])]},
+        "hyperparameters": {"candidates": {"relu": {}, "elu": {"alpha": (0.1, 2.0)}}},
+    }
+
+    def tuner(candidates=("relu", "tanh"), seed=0, **kwargs):
+        return tuner_of(ActivationHyperModel(network(), candidates, seed=seed), max_trials=1, **kwargs)
+
+    tuner(**first).hypermodel.check(tuner(**first))
+    other = tuner(**{**others.get(differs, {}), **second})
+    with pytest.raises(FatalValueError, match=f"something else .*{differs}: "):
+        other.hypermodel.check(other)
+
+
+def test_a_project_of_a_function_of_another_body(tuner_of):
+    def hypermodel(factor):
+        namespace = {}
+        exec(f"def mine(x):\n    return x * {factor}", namespace)
+        return ActivationHyperModel(network(), ["relu", namespace["mine"]])
+
+    first, same, other = hypermodel(2), hypermodel(2), hypermodel(3)
+    for one in (first, same):
+        one.check(tuner_of(one, max_trials=2))
+    with pytest.raises(FatalValueError, match="candidates: "):
+        other.check(tuner_of(other, max_trials=2))
+
+
+def test_what_a_search_is_over_is_the_same_on_every_backend():
+    from keras_actsel.tuner._checks import described
+
+    text = described({}, network(), keras_tuner.HyperParameters())["model"]
+    assert text == "6 layers with 155 weights (565978e8a42d)"
+
+
+def test_a_finished_grid_over_a_range_is_no_interrupted_one(tuner_of):
+    from keras_actsel.tuner._checks import check_resumable
+
+    def ranged(hp):
+        return network(rate=hp.Float("rate", 1e-3, 1e-1, sampling="log"))
+
+    tuner = tuner_of(ActivationHyperModel(ranged, ["relu"]), keras_tuner.GridSearch, max_trials=None)
+    count = len(tuner.oracle.get_space().space[0].values)
+    finished = {
+        str(index): keras_tuner.engine.trial.Trial(tuner.oracle.get_space(), str(index), "COMPLETED")
+        for index in range(count)
+    }
+    tuner.oracle.trials = finished
+    check_resumable(tuner)
+    tuner.oracle.trials = dict(list(finished.items())[1:])
+    with pytest.raises(ValueError, match="interrupted with 1 configurations left"):
+        check_resumable(tuner)
+
+
+def test_validation_must_be_in_each_epoch(tuner_of):
+    tuner = tuner_of(ActivationHyperModel(network(), ["relu", "tanh"]), max_trials=1)
+    with pytest.raises(FatalValueError, match="Received: validation_freq=2"):
+        tuner.search(**FIT, validation_freq=2)
+
+
 def test_a_project_of_a_search_without_this_package(tuner_of):
     tuner_of(lambda hp: network(hp.Choice("activation", ["relu", "tanh"])), max_trials=1).search(**FIT)
-    with pytest.raises(FatalValueError, match="holds 1 trials of another search"):
+    with pytest.raises(FatalValueError, match=r"holds another search .trials: 1."):
         tuner_of(ActivationHyperModel(network(), ["relu", "tanh"]), max_trials=2).search(**FIT)
 
 
-def test_a_first_trial_that_fails_is_an_error(tuner_of):
+@pytest.mark.parametrize("trials", [1, 2])
+def test_trials_that_all_fail_are_an_error(tuner_of, trials):
     def broken(hp):
         model = network()
         model.compile("adam", "mse")  # whose targets do not fit
         return model
 
-    tuner = tuner_of(ActivationHyperModel(broken, ["relu", "tanh"]), objective="val_loss", max_trials=2)
-    with pytest.raises(FatalRuntimeError, match="no completed trial yet, and this one failed: "):
+    tuner = tuner_of(ActivationHyperModel(broken, ["relu", "tanh"]), objective="val_loss", max_trials=trials)
+    with pytest.raises(FatalRuntimeError, match="No trial of this search is completed, and its trials fail: "):
         tuner.search(X, np.zeros((96, 5)), verbose=0)
+    assert len(tuner.oracle.trials) == trials
+
+
+def test_a_failure_may_be_tried_again(tuner_of):
+    class Once(keras_tuner.HyperModel):
+        failed = False
+
+        def build(self, hp):
+            return network()
+
+        def fit(self, hp, model, *args, **kwargs):
+            if not Once.failed:
+                Once.failed = True
+                raise OSError("a passing fault")
+            return model.fit(*args, **kwargs)
+
+    tuner = tuner_of(ActivationHyperModel(Once(), ["relu", "tanh"]), max_trials=1, max_retries_per_trial=1)
+    tuner.search(**FIT)
+    assert [trial.status for trial in tuner.oracle.trials.values()] == ["COMPLETED"]
+    assert [list(scores) for scores in tuner.hypermodel.scores(tuner).values()] == [[0]]
 
 
 def test_the_extra_is_named(monkeypatch):

@@ -218,14 +218,18 @@ def test_a_late_nan_does_not_hide_behind_an_early_epoch():
     history.history["loss"] = [1.0, 2.0]
     assert best_score(history, objective) == 0.9
     assert best_score(history, keras_tuner.Objective("val_accuracy", "min")) == 0.1
+    history.history = {"loss": [1.0, 1.0, math.nan], "val_accuracy": [0.9, 0.8]}  # validated less often
+    assert math.isnan(best_score(history, objective))
+    assert best_score([{"val_accuracy": 0.5}, {"val_accuracy": 0.7}], objective) == pytest.approx(0.6)
     assert best_score(0.5, keras_tuner.Objective("default_objective", "min")) == 0.5
     assert math.isnan(best_score({"val_accuracy": math.inf}, objective))
 
 
-def test_a_search_without_a_completed_trial_is_an_error(tuner_of):
+@pytest.mark.parametrize("max_trials", [2, None])
+def test_a_search_without_a_completed_trial_is_an_error(tuner_of, max_trials):
     hypermodel = ActivationHyperModel(given(), [explode, activations.ActivationFunction(explode, "again")])
-    tuner = tuner_of(hypermodel, keras_tuner.GridSearch)
-    with pytest.raises(FatalRuntimeError, match=r"So did all other trials: the search has no result."):
+    tuner = tuner_of(hypermodel, keras_tuner.GridSearch, max_trials=max_trials)
+    with pytest.raises(FatalRuntimeError, match=r"no other was completed: the search has no result."):
         tuner.search(**FIT)
     with pytest.raises(ValueError, match=r"No trial of the search was completed.*: FAILED"):
         hypermodel.scores(tuner)
@@ -253,6 +257,31 @@ def interrupted(tuner, at=2):
     Interrupt.fits = 0
     with pytest.raises(KeyboardInterrupt):
         tuner.search(**FIT, callbacks=[Interrupt(at)])
+
+
+@pytest.mark.slow
+def test_interrupted_in_a_notebook_and_started_again(tuner_of):
+    """The same tuner and hypermodel go on, in the middle of a trial's executions."""
+    hypermodel = ActivationHyperModel(given(), ["relu", "gelu"])
+    tuner = tuner_of(hypermodel, executions_per_trial=3)
+    interrupted(tuner, at=2)
+    tuner.search(**FIT)
+    assert [list(scores) for scores in hypermodel.scores(tuner).values()] == [[0, 1, 2]] * 2
+    second = tuner_of(hypermodel, executions_per_trial=2, overwrite=True)
+    second.search(**FIT)
+    assert [list(scores) for scores in hypermodel.scores(second).values()] == [[0, 1]] * 2
+
+
+def test_a_run_trial_of_ones_own_is_told_that_nothing_is_kept(tuner_of):
+    class Plain(keras_tuner.RandomSearch):
+        def run_trial(self, trial, *args, **kwargs):
+            return {"val_accuracy": 0.5}
+
+    hypermodel = ActivationHyperModel(given(), ["relu", "gelu"])
+    tuner = tuner_of(hypermodel, Plain)
+    tuner.search()
+    with pytest.raises(ValueError, match="No score of an execution was kept"):
+        hypermodel.scores(tuner)
 
 
 @pytest.mark.slow

@@ -1,15 +1,13 @@
 """`hp_activation`: the choice of an activation as a hyperparameter of keras-tuner."""
 
-import functools
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
 import keras
-from keras_tuner.errors import FatalValueError
 
 from keras_actsel.tuner._errors import fatal
+from keras_actsel.tuner._node import as_own_node
 from keras_actsel.tuner._options import Option, Range, options
 
 
@@ -71,7 +69,7 @@ def hp_activation(
         check_trainable(trainable, found)
         with hp.conditional_scope(parent_name, parent_values) if parent_name else nullcontext():
             chosen = choose(hp, name, found)
-        return None if chosen is None else _as_own_node(chosen[0].layer(chosen[1], trainable))
+        return None if chosen is None else as_own_node(chosen[0].layer(chosen[1], trainable), "hp_activation(...)")
 
 
 def choose(hp: Any, name: str, found: Mapping[str, Option]) -> tuple[Option, dict[str, Any]] | None:
@@ -81,7 +79,7 @@ def choose(hp: Any, name: str, found: Mapping[str, Option]) -> tuple[Option, dic
         ValueError: If the hyperparameter has other values already.
     """
     key = hp.Choice(name, list(found))
-    _check_declared(hp, name, tuple(found), "candidates")
+    _check_declared(hp, name, Range(values=tuple(found)), "candidates")
     searched = {other: _parameters(hp, name, other, option) for other, option in found.items()}
     return None if key is None else (found[key], searched[key])
 
@@ -106,52 +104,14 @@ def _parameters(hp: Any, name: str, key: str, option: Option) -> dict[str, Any]:
     return values
 
 
-def _check_declared(hp: Any, name: str, wanted: tuple[str, ...] | Range, what: str) -> None:
+def _check_declared(hp: Any, name: str, wanted: Range, what: str) -> None:
     """A hyperparameter keeps the values that it was first declared with, whatever is asked for later."""
     declared = [known for known in hp.space if known.name == hp._get_name(name)]
-    same = isinstance(wanted, Range) and wanted.agrees_with(declared[0])
-    if len(declared) == 1 and (same or tuple(getattr(declared[0], "values", ())) == wanted):
+    if len(declared) == 1 and wanted.agrees_with(declared[0]):
         return
-    asked = wanted if isinstance(wanted, Range) else list(wanted)
     raise ValueError(
         f"The hyperparameter {declared[0].name!r} stands for other {what} already, or under another condition: "
-        f"{'; '.join(map(str, declared))}. Received: {asked}. Give each choice a name of its own; or, if the tuner was "
-        "reloaded from a project directory that holds another search, pass it overwrite=True or another project_name."
-    )
-
-
-def _as_own_node(layer: keras.Layer) -> keras.Layer:
-    """The layer, which will not be built as the `activation` of another one if it has weights."""
-    build = layer.build
-
-    @functools.wraps(build)
-    def build_alone(*args: Any, **kwargs: Any) -> None:
-        if not layer.weights:  # Keras on PyTorch tries a second time after an error
-            build(*args, **kwargs)
-        host = _host(layer)
-        if host is not None and layer.weights:
-            layer.built = False
-            raise FatalValueError(_late(host))
-
-    layer.build = build_alone
-    return layer
-
-
-def _host(layer: keras.Layer) -> keras.Layer | None:
-    """The layer that is calling this one as its activation: Keras keeps no note of it, but the calls do."""
-    frame = sys._getframe()
-    while frame is not None:
-        caller = frame.f_locals.get("self")
-        if isinstance(caller, keras.Layer) and getattr(caller, "activation", None) is layer:
-            return caller
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
-
-
-def _late(host: keras.Layer) -> str:
-    kind, units = type(host).__name__, getattr(host, "units", getattr(host, "filters", "..."))
-    return (
-        f"{kind}({units}, activation=hp_activation(...)): the activation has weights, which Keras makes only when "
-        f"{host.name!r} is first called, too late for `tuner.get_best_models`. Expected a layer of its own: "
-        f"`model.add({kind}({units})); model.add(hp_activation(...))`, or `x = hp_activation(...)({kind}({units})(x))`."
+        f"{'; '.join(map(str, declared))}. Received: {wanted}. Give each choice a name of its own. To leave out all "
+        "but one, `hyperparameters.Fixed` is fine. If the tuner was reloaded from a project directory that holds "
+        "another search, pass it overwrite=True or another project_name."
     )

@@ -3,6 +3,7 @@
 import math
 import weakref
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any
 
 import keras
@@ -19,10 +20,10 @@ from keras_actsel.search._random import (
 )
 from keras_actsel.surgery import Site
 from keras_actsel.tuner import _runs
-from keras_actsel.tuner._checks import check_objective, check_project, check_resumable, structure, warn_if_not_built
+from keras_actsel.tuner._checks import check_direction, check_project, check_resumable, described, warn_if_not_built
 from keras_actsel.tuner._choice import check_trainable, choose
 from keras_actsel.tuner._errors import fatal
-from keras_actsel.tuner._options import options
+from keras_actsel.tuner._options import Option, options
 from keras_actsel.tuner._sources import source_of
 from keras_actsel.tuner._space import check_space
 
@@ -46,8 +47,9 @@ class ActivationHyperModel(keras_tuner.HyperModel):
         candidates: As for `hp_activation`.
         tie: Which of the model's hidden activations are chosen together: `"model"`, all of them, by the hyperparameter
             `"activation"`; `"site"`, each by its own, `"activation_1"`, `"activation_2"`, ... in the order of
-            `keras_actsel.sites`; `"block"`, those of a block as keras.applications names them (`"block2a_..."`), or of
-            a nested model; or a function of a `Site` that returns the name of its group.
+            `keras_actsel.sites`; `"block"`, those of a block as most of keras.applications name them (`"block2a_..."`),
+            or of a nested model, and each other one by itself; or a function of a `Site` that returns what is the same
+            for those that share a choice. Groups are numbered as sites are.
         name: The name of the hyperparameter.
         where: A function of a `Site` that says whether to choose there. Default: hidden ones that are not frozen.
         trainable: As for `hp_activation`.
@@ -70,6 +72,10 @@ class ActivationHyperModel(keras_tuner.HyperModel):
         ({'units': 8, 'activation': 'gelu'}, 'gelu')
     """
 
+    options: dict[str, Option]
+    trainable: tuple[str, ...]
+    seed: int
+
     def __init__(
         self,
         model: Any,
@@ -84,11 +90,14 @@ class ActivationHyperModel(keras_tuner.HyperModel):
         super().__init__(name=name)
         self.source = source_of(model, tie, where)
         self.inner = model if isinstance(model, keras_tuner.HyperModel) else keras_tuner.HyperModel()
-        self.tie, self.trainable, self.seed = tie, tuple(trainable), int(seed)
+        if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < 2**30:
+            raise ValueError(f"seed must be an integer from 0 to 2**30 - 1. Received: {seed!r}.")
+        self.trainable, self.seed = tuple(trainable), int(seed)
         self.options = options(candidates)
         check_trainable(trainable, self.options)
-        # Of tuners that were checked: the scores of their trials' executions.
-        self._scores: weakref.WeakKeyDictionary[Any, dict[str, dict[int, float]]] = weakref.WeakKeyDictionary()
+        self._checked: weakref.WeakSet[Any] = weakref.WeakSet()
+        # The scores of a run's executions, by its token.
+        self._scores: weakref.WeakKeyDictionary[Any, dict[int, float]] = weakref.WeakKeyDictionary()
 
     def declare_hyperparameters(self, hp: Any) -> None:
         """Those of a wrapped HyperModel."""
@@ -109,25 +118,25 @@ class ActivationHyperModel(keras_tuner.HyperModel):
         run = _runs.run_of(kwargs.get("callbacks"))
         if run is None:  # outside a search
             return self.inner.fit(hp, model, *args, **kwargs)
-        if run.tuner not in self._scores:
+        if run.tuner not in self._checked:
             self.check(run.tuner)
-        done = self._scores[run.tuner].setdefault(run.trial_id, {})
-        if len(done) >= getattr(run.tuner, "executions_per_trial", 1):  # the trial is tried again
-            done.clear()
-        seed = self.seed + len(done)
+        scores = self._scores.setdefault(run.token, {})
+        seed = self.seed + len(scores)
+        with fatal():
+            _check_validated(kwargs)
         try:
             results = self._seeded_fit(seed, hp, model, args, kwargs)
-            with fatal():
-                done[seed] = _runs.score(results, run.objective)
         except (FailedTrialError, FatalError):
             raise
         except Exception as error:
-            done.clear()
-            if run.is_local and not run.completed:
+            if run.is_hopeless:
                 raise FatalRuntimeError(_failed(error)) from error
             raise
-        run.keep(done)
-        _check_finite(done[seed], seed, run)
+        with fatal():
+            scores[seed] = _runs.score(results, run.objective)
+        run.keep(scores)
+        if math.isnan(scores[seed]):
+            raise FatalRuntimeError(_NO_RESULT) if run.ends_in_nothing else FailedTrialError(_ended_in_nan(seed))
         return results
 
     def _seeded_fit(self, seed: int, hp: Any, model: keras.Model, args: Any, kwargs: Any) -> Any:
@@ -156,14 +165,20 @@ class ActivationHyperModel(keras_tuner.HyperModel):
                 interrupted `GridSearch`, which keras-tuner can't resume. It is keras-tuner's `FatalValueError`.
         """
         with fatal():
-            model = self.build(tuner.oracle.get_space())
-            check_objective(tuner.oracle.objective, model)
-            tie = self.tie if isinstance(self.tie, str) else getattr(self.tie, "__qualname__", "a function")
-            check_project(tuner, {"candidates": list(self.options), "tie": tie, "model": structure(model)})
+            declared = keras_tuner.HyperParameters()
+            try:
+                model = self.build(declared)
+            except KeyError:  # the build function asks for what was declared to the tuner alone
+                declared = tuner.oracle.get_space()
+                model = self.build(declared)
+            check_direction(tuner.oracle.objective, model)
+            objective = {"objective": str(tuner.oracle.objective), "seed": self.seed, "trainable": list(self.trainable)}
+            check_project(tuner, {**described(self.options, model, declared), **objective})
+            self.build(tuner.oracle.get_space())  # in which names may stand for something else
             check_resumable(tuner)
             check_space(tuner.oracle, stacklevel=3)
             warn_if_not_built(model, stacklevel=3)
-        self._scores.setdefault(tuner, {})
+        self._checked.add(tuner)
 
     def scores(self, tuner: Any) -> dict[str, dict[int, float]]:
         """The score of each execution of each trial, by the trial's id and the execution's seed.
@@ -175,16 +190,24 @@ class ActivationHyperModel(keras_tuner.HyperModel):
             tuner: A `keras_tuner.Tuner` of this hypermodel, after its search, also in another process.
 
         Raises:
-            ValueError: If no trial was completed.
+            ValueError: If no trial was completed, if none was trained by this hypermodel's `fit`, or as in `check`.
         """
         trials = tuner.oracle.trials
+        listed = ", ".join(f"{key}: {trial.status}" for key, trial in trials.items()) or "none"
         if not any(trial.status == "COMPLETED" for trial in trials.values()):
-            listed = ", ".join(f"{key}: {trial.status}" for key, trial in trials.items()) or "none"
             raise ValueError(
                 f"No trial of the search was completed, so there is no result. Trials: {listed}. "
                 "`tuner.results_summary()` shows the error of each."
             )
-        return {key: _runs.kept(tuner, key) for key in trials}
+        found = {key: _runs.kept(tuner, key) for key in trials}
+        if not any(found.values()):
+            raise ValueError(
+                f"No score of an execution was kept. Trials: {listed}. A tuner with a `run_trial` of its own has to "
+                "call `self.hypermodel.fit` with keras-tuner's callbacks for that."
+            )
+        if tuner not in self._checked:
+            self.check(tuner)
+        return found
 
 
 def _assign(model: keras.Model, drawn: keras.Model) -> None:
@@ -193,26 +216,30 @@ def _assign(model: keras.Model, drawn: keras.Model) -> None:
         own.assign(other)
 
 
+def _check_validated(arguments: Any) -> None:
+    if arguments.get("validation_freq", 1) != 1:
+        raise ValueError(
+            "keras-tuner takes the epochs' logs apart, and needs validation in each. Received: "
+            f"validation_freq={arguments['validation_freq']!r}. Leave it out."
+        )
+
+
 def _failed(error: Exception) -> str:
     return (
-        f"The search has no completed trial yet, and this one failed: {reason(error)} keras-tuner would go on, and end "
+        f"No trial of this search is completed, and its trials fail: {reason(error)} keras-tuner would go on, and end "
         "two such trials without an error. Mend it; or, if some configurations are bound to fail, raise "
         "keras_tuner.errors.FailedTrialError for these in the build function."
     )
 
 
-def _check_finite(score: float, seed: int, run: _runs.Run) -> None:
-    """A trial that ended in NaN is a failed one for keras-tuner: it ranks below all others, whatever the direction.
-
-    Raises:
-        FailedTrialError: For NaN; a fatal error if the search ends with no completed trial.
-    """
-    if not math.isnan(score):
-        return
-    ended = f"Training ended in NaN or infinity with seed {seed}."
-    if run.is_local and not run.completed and run.tuner.remaining_trials == 0:
-        raise FatalRuntimeError(f"{ended} So did all other trials: the search has no result. Lower the learning rate.")
-    raise FailedTrialError(
-        f"{ended} If several trials in a row end so, keras-tuner stops; "
+def _ended_in_nan(seed: int) -> str:
+    return (
+        f"Training ended in NaN or infinity with seed {seed}. If several trials in a row end so, keras-tuner stops; "
         "max_consecutive_failed_trials= of the tuner sets how many may."
     )
+
+
+_NO_RESULT = (
+    "Training ended in NaN or infinity in this trial, the last, and no other was completed: the search has no result. "
+    "Lower the learning rate, or bring the inputs to a common scale."
+)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 import keras
+from keras_tuner.engine import hyperparameters
 
 from keras_actsel import activations, layers
 from keras_actsel._spelling import did_you_mean
@@ -42,9 +43,11 @@ class Range:
         return kind(name, self.low, self.high, sampling=self.sampling, default=default)
 
     def agrees_with(self, declared: Any) -> bool:
-        """Whether a hyperparameter of keras-tuner has the same values."""
+        """Whether a hyperparameter of keras-tuner has the same values in any order, or is fixed to one of them."""
+        if isinstance(declared, hyperparameters.Fixed):
+            return declared.value in self.values if self.values else self.low <= declared.value <= self.high
         if self.values:
-            return tuple(getattr(declared, "values", ())) == self.values
+            return set(getattr(declared, "values", ())) == set(self.values)
         limits = [getattr(declared, key, None) for key in ("min_value", "max_value", "sampling")]
         return limits == [self.low, self.high, self.sampling]
 

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import keras
 import keras_tuner
 
-from keras_actsel.search._candidates import is_chosen
+from keras_actsel.search._candidates import fresh, is_chosen, refuse_known, refuse_shared
 from keras_actsel.search._compile import fresh_compile_arguments
 from keras_actsel.surgery import Site, rebuild, sites
 from keras_actsel.tuner._errors import fatal
+from keras_actsel.tuner._node import as_own_node
 
 TIES = ("model", "block", "site")
 Choose = Callable[[str], Any]
@@ -74,10 +76,13 @@ class Built(_Sites):
     def __init__(self, build: Callable[[Any], keras.Model], tie: Any, where: Any) -> None:
         super().__init__(tie, where)
         self.function = build
+        self._made: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 
     def make(self, hp: Any, choose: Choose) -> keras.Model:
         """What `build(hp)` returns, with activations chosen and its weights as they are."""
         model = _checked_model(self.function(hp), "build(hp)")
+        with fatal():
+            refuse_known(model, self._made, "build(hp)")
         if not isinstance(model, keras.Sequential) and not hasattr(model, "operations"):
             with fatal():
                 raise ValueError(
@@ -93,14 +98,18 @@ class BuiltWith(Source):
 
     def __init__(self, build: Callable[[Any, Any], keras.Model]) -> None:
         self.function = build
+        self._made: weakref.WeakSet[keras.Model] = weakref.WeakSet()
 
     def make(self, hp: Any, choose: Choose) -> keras.Model:
         """A model that places the activation itself."""
-        activation = choose("")
-        if not isinstance(activation, keras.Layer):
-            # Keras's own function where it agrees, so that the model can be loaded without this package.
-            activation = activation.keras_equivalent or activation
-        return _checked_model(self.function(hp, activation), "build(hp, activation)")
+        activation = fresh(choose(""))
+        if isinstance(activation, keras.Layer):
+            as_own_node(activation, "activation")
+        model = _checked_model(self.function(hp, activation), "build(hp, activation)")
+        with fatal():
+            refuse_known(model, self._made, "build(hp, activation)")
+            refuse_shared(model, activation, "build(hp, activation)")
+        return model
 
 
 def source_of(given: Any, tie: Any, where: Any) -> Source:
@@ -113,6 +122,8 @@ def source_of(given: Any, tie: Any, where: Any) -> Source:
         raise ValueError(f"tie must be one of {TIES}, or a function of a site. Received: {tie!r}.")
     if isinstance(given, keras.Model):
         return GivenModel(given, tie, where)
+    if isinstance(given, type):
+        raise ValueError(f"Expected an instance. Received: the class {given.__name__}. Pass {given.__name__}().")
     if isinstance(given, keras_tuner.HyperModel):
         return Built(given.build, tie, where)
     if not callable(given):
@@ -137,14 +148,14 @@ def _takes_activation(build: Callable[..., Any]) -> bool:
 
 
 def grouped(found: Sequence[Site], tie: Any) -> dict[str, str]:
-    """The label of the choice for each site, by path: `""` for one of the whole model, else a number or a name."""
+    """The label of the choice for each site, by path: `""` for one of the whole model, else a number."""
     if tie == "model":
         return {site.path: "" for site in found}
     key = tie if callable(tie) else {"block": _block, "site": lambda site: site.path}[tie]
     keys = {site.path: key(site) for site in found}
     # Numbers in the order of the graph: Keras counts up the names that it gives to layers, from model to model.
     order = {k: str(i) for i, k in enumerate(dict.fromkeys(keys.values()), start=1)}
-    return {path: str(k) if callable(tie) else order[k] for path, k in keys.items()}
+    return {path: order[k] for path, k in keys.items()}
 
 
 def _block(site: Site) -> str:

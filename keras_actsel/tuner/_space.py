@@ -60,8 +60,13 @@ def hyperband_brackets(max_epochs: int, factor: float) -> list[list[int]]:
     ]
 
 
-def configurations(space: keras_tuner.HyperParameters, limit: int) -> int:
+def configurations(space: keras_tuner.HyperParameters, limit: int, *, grid: bool = False) -> int:
     """How many different configurations a space has; `limit` if there are as many or more.
+
+    Args:
+        space: The space.
+        limit: Where to stop counting.
+        grid: Whether to count those of a grid search, which takes ten values of a range without a step.
 
     Example:
         >>> space = keras_tuner.HyperParameters()
@@ -70,22 +75,22 @@ def configurations(space: keras_tuner.HyperParameters, limit: int) -> int:
         >>> configurations(space, limit=100)
         4
     """
-    return _count(space.space, {}, limit)
+    return _count(space.space, {}, limit, grid)
 
 
-def _count(hyperparameters: Sequence[Any], values: dict[str, Any], limit: int) -> int:
+def _count(hyperparameters: Sequence[Any], values: dict[str, Any], limit: int, grid: bool) -> int:
     """Configurations of hyperparameters whose parents have these values; parents come before their children."""
     if not hyperparameters:
         return 1
     first, rest = hyperparameters[0], hyperparameters[1:]
     if not all(condition.is_active(values) for condition in first.conditions):
-        return _count(rest, values, limit)
-    choices = _choices(first)
+        return _count(rest, values, limit, grid)
+    choices = first.values if grid else _choices(first)
     if choices is None:
         return limit
     total = 0
     for value in choices:
-        total += _count(rest, {**values, first.name: value}, limit - total)
+        total += _count(rest, {**values, first.name: value}, limit - total, grid)
         if total >= limit:
             return limit
     return total
