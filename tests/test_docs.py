@@ -38,7 +38,7 @@ def test_the_readme_has_the_two_commands_with_extras_that_exist():
         assert set(names) <= set(extras)
     assert commands()["keras-actsel"][0] == ["tensorflow"]
     # Both work one after the other in one environment: they must name the same TensorFlow.
-    assert "keras-actsel[tensorflow,testing]" in extras["dev"]
+    assert "keras-actsel[tensorflow,testing,tuner]" in extras["dev"]
     assert project["scripts"] == {"keras-actsel": "keras_actsel.cli:main"}
 
 
