@@ -33,7 +33,7 @@ def build(hp, activation):
     return model
 
 
-candidates = ["relu", "gelu", "tanh", "prelu", "sigmoid"]
+candidates = ["relu", "prelu"] if QUICK else ["relu", "gelu", "tanh", "prelu", "sigmoid"]
 hypermodel = ActivationHyperModel(build, candidates)
 tuner = keras_tuner.RandomSearch(
     hypermodel,

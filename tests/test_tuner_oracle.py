@@ -273,11 +273,12 @@ def broken(x):
 @pytest.mark.parametrize("kind", ["random", "bayesian", "grid"])
 def test_an_oracle_proposes_and_select_decides(kind, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    candidates = ["relu", "tanh", "elu", "gelu", broken]
+    candidates, oracle = ["relu", "tanh", broken], EVERY[kind]()
+    oracle.max_trials = 4
     found = select(
-        network(), **DATA, candidates=candidates, seeds=2, confirm=3, epochs=3, strategy=OracleStrategy(EVERY[kind]())
+        network(), **DATA, candidates=candidates, seeds=2, confirm=3, epochs=3, strategy=OracleStrategy(oracle)
     )
-    assert found.best in ("relu", "tanh", "elu", "gelu")
+    assert found.best in ("relu", "tanh")
     assert (found.recommended, found.baseline) == (found.best, "dead")
     assert "over 3 fresh seeds" in found.verdict
     assert len({(t.candidate, t.seed) for t in found.trials if t.stage == "search"}) == sum(
@@ -306,20 +307,19 @@ def test_hyperband_trains_exactly_the_epochs_that_it_says_and_keeps_the_optimize
     ]
     strategy = OracleStrategy(oracle)
     found = select(
-        network(), **DATA, candidates=candidates, seeds=2, confirm=2, epochs=4, strategy=strategy, callbacks=[watch]
+        network(), **DATA, candidates=candidates, seeds=1, confirm=2, epochs=4, strategy=strategy, callbacks=[watch]
     )
     search = [t for t in found.trials if t.stage == "search"]
-    assert Counter(t.epochs for t in search) == {1: 2 * 4, 2: 2 * (2 + 3), 4: 2 * (1 + 2 + 3)}
-    assert len(search) == strategy.number_of_trials(["dead", *candidates], [0, 1])
+    assert Counter(t.epochs for t in search) == {1: 4, 2: 2 + 3, 4: 1 + 2 + 3}
+    assert len(search) == strategy.number_of_trials(["dead", *candidates], [0])
     said = [
         epoch
         for t in oracle.trials.values()
-        for epoch in 2
-        * list(range(t.hyperparameters.values["tuner/initial_epoch"], t.hyperparameters.values["tuner/epochs"]))
+        for epoch in range(t.hyperparameters.values["tuner/initial_epoch"], t.hyperparameters.values["tuner/epochs"])
     ]
     confirmed = [t for t in found.trials if t.stage == "confirm"]
     assert Counter(watch.epochs) == Counter([*said, *len(confirmed) * [0, 1, 2, 3]])
-    begun = [t.hyperparameters.values["tuner/initial_epoch"] for t in oracle.trials.values() for _ in range(2)]
+    begun = [t.hyperparameters.values["tuner/initial_epoch"] for t in oracle.trials.values()]
     assert [steps for steps, _ in watch.begins[: len(search)]] == [STEPS * epoch for epoch in begun]
     assert all(moments for steps, moments in watch.begins if steps)  # and Adam's moments came along
     assert {1, 2} <= set(begun)

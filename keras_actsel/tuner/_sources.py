@@ -42,13 +42,13 @@ class _Sites(Source):
     def __init__(self, tie: Any, where: Any) -> None:
         self.tie, self.where = tie, where or is_chosen
 
-    def _with_chosen(self, model: keras.Model, choose: Choose, fresh: bool) -> keras.Model:
+    def _with_chosen(self, model: keras.Model, choose: Choose, anew: bool) -> keras.Model:
         with fatal():
             labels = grouped([site for site in sites(model) if self.where(site)], self.tie)
             if not labels:
                 raise ValueError(_nothing_to_choose(model))
             chosen = {label: choose(label) for label in dict.fromkeys(labels.values())}
-            new = rebuild(model, each={path: chosen[label] for path, label in labels.items()}, fresh=fresh)
+            new = rebuild(model, each={path: chosen[label] for path, label in labels.items()}, fresh=anew)
         if model.compiled:
             new.compile(**fresh_compile_arguments(model))
         return new
@@ -67,7 +67,7 @@ class GivenModel(_Sites):
 
     def make(self, hp: Any, choose: Choose) -> keras.Model:  # noqa: ARG002 - it has no hyperparameters of its own
         """A copy with activations chosen, compiled as the original was."""
-        return self._with_chosen(self.model, choose, fresh=True)
+        return self._with_chosen(self.model, choose, anew=True)
 
 
 class Built(_Sites):
@@ -90,7 +90,7 @@ class Built(_Sites):
                     "can't be exchanged from outside. Expected a Sequential or Functional model, or a function "
                     "`build(hp, activation)` that places the activation itself."
                 )
-        return self._with_chosen(model, choose, fresh=False)
+        return self._with_chosen(model, choose, anew=False)
 
 
 class BuiltWith(Source):
