@@ -1,10 +1,13 @@
 """What the tests share: gradients on any backend. The backend is chosen by KERAS_BACKEND, one per process."""
 
 import os
+import subprocess
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+import numpy as np
 import pytest
 from keras import ops
 
@@ -49,6 +52,32 @@ def gradient():
 def numpy_of():
     """`numpy_of(tensor)`: a NumPy array on any backend and of any dtype."""
     return to_numpy
+
+
+LOADING = """
+import sys
+sys.modules["keras_actsel"] = None
+import keras, numpy as np
+model = keras.models.load_model(sys.argv[1])
+y = model.predict(np.load(sys.argv[2]), verbose=0)
+np.savez(sys.argv[3], *(y if isinstance(y, list) else [y]))
+"""
+
+
+@pytest.fixture
+def predicted_elsewhere(tmp_path):
+    """`predicted_elsewhere(model, x)`: predictions, one array an output, where this package can't be imported."""
+
+    def predicted(model, x):
+        model.save(tmp_path / "model.keras")
+        np.save(tmp_path / "x.npy", x)
+        command = [sys.executable, "-c", LOADING, "model.keras", "x.npy", "y.npz"]
+        environment = {**os.environ, "KERAS_BACKEND": keras.backend.backend()}
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+        assert done.returncode == 0, done.stderr
+        return list(np.load(tmp_path / "y.npz").values())
+
+    return predicted
 
 
 @pytest.fixture(autouse=True)

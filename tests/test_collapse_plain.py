@@ -1,9 +1,5 @@
 """Activations that are no mixtures become stock ones as well, wherever they are, and stay the same functions."""
 
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -45,38 +41,17 @@ def assert_stock(model):
             assert not type(part).__module__.startswith("keras_actsel")
 
 
-LOADING = """
-import sys
-sys.modules["keras_actsel"] = None
-import keras, numpy as np
-model = keras.models.load_model(sys.argv[1])
-y = model.predict(np.load(sys.argv[2]), verbose=0)
-np.savez(sys.argv[3], *(y if isinstance(y, list) else [y]))
-"""
-
-
-def predicted_elsewhere(model, x, folder):
-    """Predictions of the saved model in a process that can't import this package."""
-    model.save(folder / "model.keras")
-    np.save(folder / "x.npy", x)
-    command = [sys.executable, "-c", LOADING, "model.keras", "x.npy", "y.npz"]
-    environment = {**os.environ, "KERAS_BACKEND": keras.backend.backend()}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
-    assert done.returncode == 0, done.stderr
-    return list(np.load(folder / "y.npz").values())
-
-
 # Every function, in every place
 
 
-def test_every_entry_of_the_catalogue(tmp_path):
+def test_every_entry_of_the_catalogue(predicted_elsewhere):
     inputs, records = keras.Input((12,)), activations.catalogue()
     model = trained(keras.Model(inputs, [layers.Activation(r, name=f"as_{r.name}")(inputs) for r in records]))
     x = 2 * numbers(32, 12)
     result = collapse(model)
     assert_stock(result)
     assert result.output_shape == model.output_shape
-    expected, elsewhere = model.predict(x, verbose=0), predicted_elsewhere(result, x, tmp_path)
+    expected, elsewhere = model.predict(x, verbose=0), predicted_elsewhere(result, x)
     for record, here, there in zip(records, expected, elsewhere, strict=True):
         assert_allclose(there, here, rtol=1e-5, atol=2e-6, err_msg=record.name)
 
@@ -98,7 +73,7 @@ def places():
     return keras.Model(inputs, outputs)
 
 
-def test_every_place(tmp_path):
+def test_every_place(predicted_elsewhere):
     model, x = places(), numbers(8, 4, 6)
     model.predict(x, verbose=0)  # which builds the layer that is an activation
     trained(model)
@@ -109,7 +84,7 @@ def test_every_place(tmp_path):
     assert result.get_layer("held").activation.name == "logish"
     called_twice = {f"{name}[{call}]" for name in ("shared", "learned") for call in (0, 1)}
     assert called_twice <= {site.path for site in surgery.sites(result)}
-    assert_allclose(*predicted_elsewhere(result, x, tmp_path), model.predict(x, verbose=0), atol=1e-6)
+    assert_allclose(*predicted_elsewhere(result, x), model.predict(x, verbose=0), atol=1e-6)
 
 
 def test_convolutions_with_memory():
