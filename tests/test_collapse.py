@@ -306,6 +306,27 @@ def test_an_offset_goes_into_a_bias_where_borders_and_dropout_allow(after, expec
     assert difference(model, result, numbers(3, 8, 8, 2)) < 2e-6
 
 
+@pytest.mark.parametrize(
+    ("weights", "axis", "factors"),
+    [
+        ((0.5, 2.0), None, 1),  # sigmoid + tanh / 4, and 2 in the kernel behind
+        ((-2.0, 0.5), None, 1),
+        (([0.5, 3.0, -1.0, 2.0], [2.0, 2.0, 2.0, 2.0]), -1, 1),
+        (([0.0, 3.0, 1.0, 2.0], [2.0, 0.0, 2.0, 2.0]), -1, 2),  # each is missing in some channel
+    ],
+)
+def test_of_a_sum_the_factor_of_its_heaviest_function_goes_into_the_layer_behind(weights, axis, factors):
+    options = {"combination": "linear", "axis": axis, "standardize": False, "name": "mix"}
+    model = image(ActivationMixture(["tanh", "sigmoid"], **options), L.Conv2D(3, 2), L.Flatten(), L.Dense(2))
+    model.get_layer("mix").mixing_weights.assign(weights)
+    result = collapse(model)
+    nodes = [type(node).__name__ for node in result.get_layer("mix").activation.operations]
+    assert nodes.count("Multiply") == factors
+    kept = np.array_equal(result.layers[-3].get_weights()[0], model.layers[-3].get_weights()[0])
+    assert kept == (factors == 2)
+    assert difference(model, result, numbers(3, 8, 8, 2)) < 2e-6
+
+
 def test_constants_are_folded_into_every_reader_or_none(numpy_of):
     def model(*readers):
         inputs = keras.Input((5,))

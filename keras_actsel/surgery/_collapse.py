@@ -43,9 +43,9 @@ def collapse(model: Any, rule: str = "keep", x: Any = None) -> Any:
     An activation that Keras has is then `keras.layers.Activation` of Keras's own function or `LeakyReLU`; any other is
     `keras.layers.Activation` of a small model of `keras.ops` nodes, named after its functions, such as "relu_tanh".
     A Sequential model so stays Sequential. What changes the shape (`glu`) becomes that small model itself. Factors and
-    offsets of mixtures are folded into the kernels and biases of the Dense and
-    convolution layers behind, through dropout, flattening and pooling where these commute with them. A factor of
-    such a layer's kernel also changes its regularization loss.
+    offsets of mixtures, of a sum the factor of its heaviest function, are folded into the kernels and biases of the
+    Dense and convolution layers behind, through dropout, flattening and pooling where these commute with them. A factor
+    of such a layer's kernel also changes its regularization loss.
 
     Args:
         model: A built `keras.Sequential` or `keras.Model(inputs, outputs)`, which is left as it is. Or one built

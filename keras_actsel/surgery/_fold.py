@@ -109,8 +109,7 @@ def folded(flow: Flow, sites: Mapping[int, Combination]) -> tuple[dict[int, Comb
 
 def _relieved(step: Step, combined: Combination, readers: "_Readers") -> tuple[Combination, list[Fold]]:
     """A combination without what can be folded: of scale and offset both, else the scale, else the offset."""
-    # A factor of 0 stays: nothing could be divided by it, and it hides what may be infinite.
-    scale, offset = combined.scale if np.all(combined.scale) else 1.0, combined.offset
+    scale, offset = combined.scale, combined.offset
     for factor, shift in ((scale, offset), (scale, 0.0), (1.0, offset)):
         wanted = Constants(factor, shift, step.shape)
         if wanted.change and (taken := readers.folds(step.outputs[0], wanted)):

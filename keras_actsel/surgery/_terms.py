@@ -15,6 +15,9 @@ from keras_actsel.layers import Activation, ActivationMixture
 _STEEPEST = 1e4
 """Beyond this ratio of its two slopes a kinked line is not written as a leaky relu: the product would lose digits."""
 
+_LIGHTEST = 1e-3
+"""A function with less than this part of another's weight in some channel is nothing to divide by."""
+
 
 @dataclass(frozen=True, eq=False)
 class Term:
@@ -53,8 +56,18 @@ class Combination:
 
     @property
     def scale(self) -> Any:
-        """The factor of the only function; of several it is 1."""
-        return self.terms[0].weight if len(self.terms) == 1 else 1.0
+        """What all of it can be divided by, so that one function is not multiplied: the weight of the heaviest.
+
+        1 if each is missing in some channel, or next to nothing there: it hides what may be infinite.
+        """
+        if not self.terms:
+            return 1.0
+        weights = np.abs(np.stack(np.broadcast_arrays(*(term.weight for term in self.terms))))
+        heaviest = np.max(weights, axis=0)
+        parts = np.divide(weights, heaviest, out=np.zeros_like(weights), where=heaviest > 0)
+        least = parts.reshape(len(weights), -1).min(axis=1)
+        best = int(np.argmax(least))
+        return self.terms[best].weight if least[best] >= _LIGHTEST else 1.0
 
     def without(self, scale: Any, offset: Any) -> "Combination":
         """What is left once `scale` is multiplied and `offset` is added elsewhere: (f - offset) / scale."""
