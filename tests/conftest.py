@@ -1,5 +1,6 @@
 """What the tests share: gradients on any backend. The backend is chosen by KERAS_BACKEND, one per process."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -83,3 +84,12 @@ def predicted_elsewhere(tmp_path):
 @pytest.fixture(autouse=True)
 def _same_seed():
     keras.utils.set_random_seed(7)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _loaded_modules_are_no_garbage():
+    """Set aside what is loaded: `select` and keras-tuner collect garbage after each trial, and a full collection would
+    pass over all of Keras and its backend each time, which takes as long as the trial.
+    """
+    gc.collect()
+    gc.freeze()
