@@ -8,6 +8,8 @@ import pytest
 
 import keras_actsel
 
+pytestmark = pytest.mark.backend_independent
+
 PACKAGE = Path(keras_actsel.__file__).parent
 FLOORS = {
     "_spelling": 0,

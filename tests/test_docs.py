@@ -102,12 +102,14 @@ def run(command, folder, **extra):
 
 
 @pytest.mark.slow
+@pytest.mark.backend_independent
 def test_the_catalogue_and_its_pictures_follow_the_records(tmp_path):
     pytest.importorskip("sympy")
     run([sys.executable, ROOT / "docs" / "generate.py", "--check"], tmp_path)
 
 
 @pytest.mark.slow
+@pytest.mark.backend_independent
 def test_what_is_stale_is_named(tmp_path):
     """A fact, a picture's digest and a family that is gone; the rest of the folder is as it was."""
     pytest.importorskip("sympy")

@@ -9,6 +9,8 @@ import pytest
 
 from keras_actsel.results import Selection, Trial
 
+pytestmark = pytest.mark.backend_independent
+
 
 def selection(search, confirm=None, *, baseline="relu", direction="max", **settings):
     """A selection of the given scores by candidate; NaN stands for a diverged trial."""

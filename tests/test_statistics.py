@@ -8,6 +8,8 @@ from scipy import stats
 
 from keras_actsel.statistics import mean_interval, paired_test
 
+pytestmark = pytest.mark.backend_independent
+
 
 def test_agrees_with_scipy():
     leader, baseline = np.random.default_rng(0).normal(size=(2, 7))

@@ -14,6 +14,8 @@ from keras_actsel.tuner._space import (
     hyperband_brackets,
 )
 
+pytestmark = pytest.mark.backend_independent
+
 oracles = keras_tuner.oracles
 
 
