@@ -136,7 +136,17 @@ def test_starts_as_exactly_one_candidate(initial, combination, standardize, rate
     offset, weights = (numpy_of(part) for part in layer.effective())
     assert offset == 0.0
     np.testing.assert_array_equal(weights, np.eye(len(MANY))[MANY.index(initial)])
+
+
+@pytest.mark.parametrize(
+    ("combination", "standardize", "rate"),  # each pair of settings once
+    [("affine", True, 1.0), ("affine", False, 10.0), ("linear", True, 10.0), ("linear", False, 1.0)],
+)
+@pytest.mark.parametrize("initial", ["tanh", "linear"])
+def test_what_starts_as_one_candidate_trains_as_defined(initial, combination, standardize, rate, numpy_of):
+    layer = Mixture(MANY, combination, standardize=standardize, initial=initial, rate=rate)
     fit(model_with(layer))
+    assert np.abs(numpy_of(layer.coefficients) - np.eye(len(MANY))[MANY.index(initial)]).max() > 1e-3
     np.testing.assert_allclose(numpy_of(layer(WIDE)), plain_sum(layer, WIDE, numpy_of), rtol=1e-4, atol=1e-4)
 
 
