@@ -279,6 +279,56 @@ def transformed(layer, x, dx, training):
     return [np.asarray(part) for part in (along, batched)]
 
 
+@pytest.mark.skipif(BACKEND == "tensorflow", reason="TensorFlow has no transformations of functions")
+@pytest.mark.parametrize("count", [2, 6])
+def test_transformations_of_transformations(count, monkeypatch):
+    """Derivatives in whatever mode and order, of a mean square in a factor of x: never a silent 0."""
+    monkeypatch.setattr(_kernels, "_LARGE", 1)
+    layer, x = mixture(count, names=SMOOTH), X[:2]
+    own, plain = (nested(layer, x, training) for training in (True, False))
+    assert own.keys() == plain.keys()
+    for name, expected in plain.items():
+        assert np.abs(expected).max() > 1e-2, name
+        np.testing.assert_allclose(own[name], expected, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def nested(layer, x, training):
+    if BACKEND == "jax":
+        import jax
+
+        forward, reverse, pullback, one = jax.jacfwd, jax.jacrev, jax.vjp, jax.numpy.ones(())
+        x = jax.numpy.asarray(x)
+    else:
+        import torch
+
+        forward, reverse, pullback, one = torch.func.jacfwd, torch.func.jacrev, torch.func.vjp, torch.tensor(1.0)
+        x = torch.tensor(x)
+
+    def square(factor):
+        return (layer(x * factor, training=training) ** 2).mean()
+
+    orders = {"f": forward, "r": reverse}
+    found = {a: orders[a](square)(one) for a in orders}
+    found |= {a + b: orders[a](orders[b](square))(one) for a in orders for b in orders}
+    found["vjp"] = pullback(lambda x: layer(x, training=training), x)[1](x)[0]
+    if BACKEND == "torch":
+        found |= of_autograd(layer, x, training)
+    return {name: ops.convert_to_numpy(value) for name, value in found.items()}
+
+
+def of_autograd(layer, x, training):
+    """What `torch.autograd` has beside backward passes: batches of gradients, and dual numbers."""
+    import torch
+    from torch.autograd import forward_ad
+
+    x = x.clone().requires_grad_()
+    y = layer(x, training=training)
+    (batch,) = torch.autograd.grad(y, x, torch.stack([x, 2 * x]).detach(), is_grads_batched=True)
+    with forward_ad.dual_level():
+        along = forward_ad.unpack_dual(layer(forward_ad.make_dual(x, x.detach()), training=training)).tangent
+    return {"batch": batch, "dual": along.detach()}
+
+
 def partial_call(layer, training):
     return lambda x: layer(x[None], training=training)
 

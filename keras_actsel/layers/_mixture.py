@@ -10,7 +10,7 @@ from keras import ops
 from keras_actsel import activations
 from keras_actsel.layers._activation import Activation, axis_sizes, broadcast_shape
 from keras_actsel.layers._combination import COMBINATIONS, coefficients_of, entropy_of, shares_of
-from keras_actsel.layers._kernels import mix
+from keras_actsel.layers._kernels import mix, rows
 from keras_actsel.layers._standard import mean_and_deviation
 
 _PUBLISHED = ("linear", "relu", "tanh")
@@ -270,7 +270,7 @@ class ActivationMixture(keras.layers.Layer):
         if self._broadcast:
             offset, weights = ops.reshape(offset, self._broadcast), ops.reshape(weights, (-1, *self._broadcast))
         functions = [self._function(k) for k in self._kept]
-        return mix(inputs, [weights[k] for k in self._kept], offset if self.standardize else None, functions, training)
+        return mix(inputs, rows(weights, self._kept), offset if self.standardize else None, functions, training)
 
     def _function(self, k: int) -> Any:
         """A candidate as a function: the record itself, unless the layer holds state for it."""

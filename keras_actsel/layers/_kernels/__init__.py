@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_actsel.activations import ActivationFunction
 from keras_actsel.layers._kernels._plain import plain_sum
@@ -21,13 +22,13 @@ _LARGE = 2**18  # elements: below, what a kernel saves is less than what it cost
 _BATCH = 32  # samples, where TensorFlow does not know how many
 
 
-def mix(x: Any, weights: Sequence[Any], offset: Any, functions: Sequence[Function], training: bool | None) -> Any:
+def mix(x: Any, weights: Any, offset: Any, functions: Sequence[Function], training: bool | None) -> Any:
     """The sum over k of weights[k] * functions[k](x), and the offset.
 
     Args:
         x: A tensor of floats.
-        weights: K tensors of the dtype of x, of shapes that broadcast to x.
-        offset: Like one of the weights; None for 0.
+        weights: A tensor of x's dtype, of shape (K,), or (K, ...) with all behind K broadcasting to x.
+        offset: A tensor like one of the weights; None for 0.
         functions: K functions that keep the shape.
         training: Kernels are for training: what is predicted or exported consists of plain operations.
 
@@ -40,9 +41,14 @@ def mix(x: Any, weights: Sequence[Any], offset: Any, functions: Sequence[Functio
     if len(fused) < 2:
         return plain_sum(x, weights, offset, functions)
     kernel = importlib.import_module(f"keras_actsel.layers._kernels._{backend}")
-    total = kernel.mix(x, [weights[k] for k in fused], offset, tuple(functions[k] for k in fused))
     rest = [k for k in range(len(functions)) if k not in fused]
+    total = kernel.mix(x, rows(weights, fused), offset, tuple(functions[k] for k in fused))
     return sum((weights[k] * functions[k](x) for k in rest), start=total)
+
+
+def rows(weights: Any, indices: Sequence[int]) -> Any:
+    """The weights at some indices or all."""
+    return weights if len(indices) == weights.shape[0] else ops.take(weights, list(indices), axis=0)
 
 
 def _is_known(function: Function) -> bool:

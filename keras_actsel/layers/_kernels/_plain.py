@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 
-def plain_sum(x: Any, weights: Sequence[Any], offset: Any, functions: Sequence[Callable[[Any], Any]]) -> Any:
+def plain_sum(x: Any, weights: Any, offset: Any, functions: Sequence[Callable[[Any], Any]]) -> Any:
     """The sum over k of weights[k] * functions[k](x), and the offset."""
-    total = sum(weight * function(x) for weight, function in zip(weights, functions, strict=True))
+    total = sum(weights[k] * function(x) for k, function in enumerate(functions))
     return total if offset is None else total + offset

@@ -27,14 +27,14 @@ def mix(x: Any, weights: Any, offset: Any, functions: Any) -> Any:
     @tf.custom_gradient
     def mixed(x: Any, weights: Any) -> Any:
         def gradients(upstream: Any) -> Any:
-            shapes = [weight.shape for weight in tf.unstack(weights)]
-            parts = [total(x, upstream, tuple(shape)) for total, shape in zip(sums, shapes, strict=True)]
-            dweights = [tf.reshape(tf.reduce_sum(p, axis=_first(s)), s) for p, s in zip(parts, shapes, strict=True)]
+            shape = weights.shape[1:]
+            parts = [partial_sums(x, upstream, tuple(shape)) for partial_sums in sums]
+            dweights = [tf.reshape(tf.reduce_sum(part, axis=_first(shape)), shape) for part in parts]
             return slope(x, weights, upstream), tf.stack(dweights)
 
         return value(x, weights), gradients
 
-    total = mixed(x, tf.stack(weights))
+    total = mixed(x, weights)
     return total if offset is None else total + offset
 
 
@@ -68,7 +68,7 @@ def _first(shape: Any) -> Any:
 def _value(functions: Any) -> Any:
     @tf.function(jit_compile=True)
     def value(x: Any, weights: Any) -> Any:
-        return plain_sum(x, tf.unstack(weights), None, functions)
+        return plain_sum(x, weights, None, functions)
 
     return value
 
@@ -79,7 +79,7 @@ def _slope(functions: Any) -> Any:
     def slope(x: Any, weights: Any, upstream: Any) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(x)
-            value = plain_sum(x, tf.unstack(weights), None, functions)
+            value = plain_sum(x, weights, None, functions)
         return tape.gradient(value, x, upstream)
 
     return slope

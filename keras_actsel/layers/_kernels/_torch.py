@@ -3,20 +3,24 @@
 Run eagerly, PyTorch reads and writes memory for each operation. In a block these are reads and writes of the cache.
 """
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import torch
 
+from keras_actsel import activations
 from keras_actsel.layers._kernels._plain import plain_sum
 
-_BLOCK = 2**19  # elements
+_BLOCK = 2**18  # elements
+_aten = torch.ops.aten
 
 
 def mix(x: Any, weights: Any, offset: Any, functions: Any) -> Any:
     """`plain_sum`, with a tensor held for the backward pass instead of some for each function."""
-    if x.device.type != "cpu" or torch.compiler.is_compiling():  # a compiler fuses the sum by itself
+    given = [x, weights] if offset is None else [x, weights, offset]
+    # A compiler fuses the sum by itself, and `torch.func` differentiates and batches it in whatever order it is told.
+    if x.device.type != "cpu" or torch.compiler.is_compiling() or not all(map(_is_plain, given)):
         return plain_sum(x, weights, offset, functions)
-    weights = torch.stack(weights)
     offset = torch.zeros_like(weights[0]) if offset is None else offset
     # Axes in the order in which they lie in memory, so that indices of the first one are a stretch of memory.
     order = sorted(range(x.ndim), key=lambda axis: -x.stride(axis))
@@ -27,7 +31,7 @@ def mix(x: Any, weights: Any, offset: Any, functions: Any) -> Any:
         weights, offset = weights.permute(0, *(1 + axis for axis in order)), offset.permute(order)
         total = _Mix.apply(dense, weights, offset, functions)
     else:
-        return plain_sum(x, list(weights), offset, functions)
+        return plain_sum(x, weights, offset, functions)
     return total.permute([order.index(axis) for axis in range(x.ndim)])
 
 
@@ -38,57 +42,97 @@ class _Mix(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(x: Any, weights: Any, offset: Any, functions: Any) -> Any:
-        total = offset.expand_as(x).contiguous()
+    def forward(ctx: Any, x: Any, weights: Any, offset: Any, functions: Any) -> Any:
+        ctx.save_for_backward(x, weights, offset)
+        ctx.functions = functions
+        total, parts = torch.empty_like(x), [_part(function) for function in functions]
         for x_block, block in _blocks(x, total):
-            for weight, function in zip(weights, functions, strict=True):
-                block.addcmul_(function(x_block), weight)
+            start = offset
+            for part, weight in zip(parts, weights, strict=True):
+                start = torch.addcmul(start, part.value(x_block), weight, out=block)
         return total
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG004
-        *tensors, ctx.functions = inputs
-        ctx.save_for_backward(*tensors)
-        ctx.save_for_forward(*tensors)
-
-    @staticmethod
     def backward(ctx: Any, gradient: Any) -> Any:
-        if torch.is_grad_enabled():  # the gradients are to be differentiated again
-            return *_differentiable(ctx, gradient), None
+        if torch.is_grad_enabled() or not _is_plain(gradient):  # to be differentiated again, or a batch of gradients
+            _, pullback = torch.func.vjp(lambda x, w, start: plain_sum(x, w, start, ctx.functions), *ctx.saved_tensors)
+            return *pullback(gradient), None
         x, weights, offset = ctx.saved_tensors
-        dx, dweights, doffset = torch.zeros_like(x), torch.zeros_like(weights), torch.zeros_like(offset)
+        parts = [_part(function) for function in ctx.functions]
+        dx, dweights, doffset = torch.empty_like(x), torch.zeros_like(weights), torch.zeros_like(offset)
+        zero = torch.zeros_like(offset)
         for x_block, block, dx_block in _blocks(x, gradient.contiguous(), dx):
-            for k, function in enumerate(ctx.functions):
-                with torch.enable_grad():
-                    variable = x_block.detach().requires_grad_()
-                    value = function(variable)
-                dweights[k] += (value.detach() * block).sum_to_size(offset.shape)
-                if value.requires_grad:
-                    dx_block.addcmul_(torch.autograd.grad(value, variable, block)[0], weights[k])
-            doffset += block.sum_to_size(offset.shape)
+            start = zero
+            for part, weight, dweight in zip(parts, weights, dweights, strict=True):
+                value, slope = part.both(x_block, block)
+                dweight += _sum_of_products(value, block, offset)
+                start = torch.addcmul(start, slope, weight, out=dx_block)
+            if ctx.needs_input_grad[2]:
+                doffset += block.sum_to_size(offset.shape)
         return dx, dweights, doffset, None
 
-    @staticmethod
-    def vmap(info: Any, in_dims: Any, x: Any, weights: Any, offset: Any, functions: Any) -> Any:  # noqa: ARG004
-        return torch.vmap(lambda x, w, start: plain_sum(x, w, start, functions), in_dims[:3])(x, weights, offset), 0
 
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Any:
-        primals = ctx.saved_tensors
-        given = [torch.zeros_like(p) if t is None else t for p, t in zip(primals, tangents[:3], strict=True)]
-        return torch.func.jvp(lambda x, w, start: plain_sum(x, w, start, ctx.functions), primals, tuple(given))[1]
-
-
-def _blocks(*tensors: Any) -> Any:
+def _blocks(*tensors: Any) -> Iterator[tuple[Any, ...]]:
     """Tensors of one shape in step, some indices of their first axes at a time."""
     rows = max(1, _BLOCK // max(1, tensors[0][:1].numel()))
     return zip(*(tensor.split(rows) for tensor in tensors), strict=True)
 
 
-def _differentiable(ctx: Any, gradient: Any) -> list[Any]:
-    """The gradients by plain operations, which can be differentiated again."""
-    x, weights, offset = ctx.saved_tensors
-    wanted = [t for t, needed in zip((x, weights, offset), ctx.needs_input_grad, strict=False) if needed]
-    total = plain_sum(x, weights, offset, ctx.functions)
-    gradients = iter(torch.autograd.grad(total, wanted, gradient, create_graph=True, allow_unused=True))
-    return [next(gradients) if needed else None for needed in ctx.needs_input_grad[:3]]
+def _sum_of_products(one: Any, other: Any, like: Any) -> Any:
+    """The sum of one * other over the axes along which `like` has a single value."""
+    return torch.dot(one, other) if like.ndim == 0 else (one * other).sum_to_size(like.shape)
+
+
+def _is_plain(tensor: Any) -> bool:
+    """Whether a tensor is memory and nothing else: no stand-in of `torch.func`, and without a tangent."""
+    try:
+        tensor.data_ptr()
+    except RuntimeError:  # a stand-in, which has none
+        return False
+    return torch.autograd.forward_ad.unpack_dual(tensor).tangent is None
+
+
+class _Part(NamedTuple):
+    """A function of the sum: x to f(x), and (x, gradient) to f(x) and gradient * f'(x)."""
+
+    value: Callable[[Any], Any]
+    both: Callable[[Any, Any], tuple[Any, Any]]
+
+
+def _part(function: Any) -> _Part:
+    return _KNOWN.get(function) or _Part(function, lambda x, gradient: _differentiated(function, x, gradient))
+
+
+def _differentiated(function: Any, x: Any, gradient: Any) -> tuple[Any, Any]:
+    with torch.enable_grad():
+        variable = x.detach().requires_grad_()
+        value = function(variable)
+    if not value.requires_grad:  # of constant pieces
+        return value, torch.zeros_like(x)
+    return value.detach(), torch.autograd.grad(value, variable, gradient)[0]
+
+
+def _known(value: Callable[[Any], Any], slope: Callable[[Any, Any, Any], Any]) -> _Part:
+    """A function whose gradient PyTorch computes from gradient, x and f(x) in one operation."""
+
+    def both(x: Any, gradient: Any) -> tuple[Any, Any]:
+        f = value(x)
+        return f, slope(gradient, x, f)
+
+    return _Part(value, both)
+
+
+_KNOWN = {
+    activations.get(name): part
+    for name, part in {
+        "linear": _known(lambda x: x, lambda g, x, f: g),
+        "relu": _known(torch.relu, lambda g, x, f: _aten.threshold_backward(g, x, 0)),
+        "elu": _known(_aten.elu, lambda g, x, f: _aten.elu_backward(g, 1, 1, 1, False, x)),
+        "gelu": _known(_aten.gelu, lambda g, x, f: _aten.gelu_backward(g, x)),
+        "silu": _known(_aten.silu, lambda g, x, f: _aten.silu_backward(g, x)),
+        "softplus": _known(_aten.softplus, lambda g, x, f: _aten.softplus_backward(g, x, 1, 20)),
+        "sigmoid": _known(torch.sigmoid, lambda g, x, f: _aten.sigmoid_backward(g, f)),
+        "tanh": _known(torch.tanh, lambda g, x, f: _aten.tanh_backward(g, f)),
+    }.items()
+}
+"""Functions for which automatic differentiation would do no more, but takes longer to say so."""
