@@ -8,7 +8,7 @@ import pytest
 
 import keras_actsel
 
-pytestmark = pytest.mark.backend_independent
+pytestmark = pytest.mark.on_one_backend
 
 PACKAGE = Path(keras_actsel.__file__).parent
 FLOORS = {

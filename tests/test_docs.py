@@ -53,8 +53,15 @@ def test_the_command_of_the_main_job_runs_as_printed():
     assert "no difference is claimed" in " ".join(result.stdout.split())
 
 
+def documents_with_code():
+    """The documents that have Python blocks: what the long ones show is tested on each backend by itself."""
+    for path in DOCUMENTS:
+        if blocks(path, "python"):
+            yield pytest.param(path, marks=[] if path.name == "README.md" else pytest.mark.on_one_backend, id=path.name)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [d for d in DOCUMENTS if blocks(d, "python")], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", documents_with_code())
 def test_python_blocks_run(path, tmp_path):
     # One process for a document, as its blocks build on each other; the fewest epochs and seeds of `select` that show
     # they run. What says `verbose=0` is a `fit`, and quick.
@@ -102,14 +109,14 @@ def run(command, folder, **extra):
 
 
 @pytest.mark.slow
-@pytest.mark.backend_independent
+@pytest.mark.on_one_backend
 def test_the_catalogue_and_its_pictures_follow_the_records(tmp_path):
     pytest.importorskip("sympy")
     run([sys.executable, ROOT / "docs" / "generate.py", "--check"], tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.backend_independent
+@pytest.mark.on_one_backend
 def test_what_is_stale_is_named(tmp_path):
     """A fact, a picture's digest and a family that is gone; the rest of the folder is as it was."""
     pytest.importorskip("sympy")

@@ -9,7 +9,7 @@ import pytest
 
 from keras_actsel.results import Selection, Trial
 
-pytestmark = pytest.mark.backend_independent
+pytestmark = pytest.mark.on_one_backend
 
 
 def selection(search, confirm=None, *, baseline="relu", direction="max", **settings):

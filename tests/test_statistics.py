@@ -8,7 +8,7 @@ from scipy import stats
 
 from keras_actsel.statistics import mean_interval, paired_test
 
-pytestmark = pytest.mark.backend_independent
+pytestmark = pytest.mark.on_one_backend
 
 
 def test_agrees_with_scipy():

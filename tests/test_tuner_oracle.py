@@ -275,8 +275,8 @@ def broken(x):
     [
         "random",
         # What differs between the kinds is the order of the proposals, which keras-tuner computes with NumPy.
-        pytest.param("bayesian", marks=pytest.mark.backend_independent),
-        pytest.param("grid", marks=pytest.mark.backend_independent),
+        pytest.param("bayesian", marks=pytest.mark.on_one_backend),
+        pytest.param("grid", marks=pytest.mark.on_one_backend),
     ],
 )
 def test_an_oracle_proposes_and_select_decides(kind, tmp_path, monkeypatch):

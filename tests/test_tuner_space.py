@@ -14,7 +14,7 @@ from keras_actsel.tuner._space import (
     hyperband_brackets,
 )
 
-pytestmark = pytest.mark.backend_independent
+pytestmark = pytest.mark.on_one_backend
 
 oracles = keras_tuner.oracles
 
