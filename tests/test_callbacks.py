@@ -225,6 +225,15 @@ def test_csv_of_an_earlier_run(tmp_path):
         assert [row["epoch"] for row in read(path)[::3]] == epochs
 
 
+def test_csv_of_training_that_is_resumed(tmp_path):
+    """In another process, where the callback does not know of the epochs before."""
+    path = tmp_path / "x.csv"
+    model = model_with(Mixture(POOL))
+    fit(model, callbacks.MixtureHistory(path), epochs=2)
+    fit(model, callbacks.MixtureHistory(path, append=True), epochs=4, initial_epoch=2)
+    assert [row["epoch"] for row in read(path)[::3]] == ["0", "1", "2", "3", "4"]
+
+
 KILLED = """
 import json, os, sys
 import keras, numpy as np

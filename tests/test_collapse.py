@@ -327,6 +327,18 @@ def test_of_a_sum_the_factor_of_its_heaviest_function_goes_into_the_layer_behind
     assert difference(model, result, numbers(3, 8, 8, 2)) < 2e-6
 
 
+@pytest.mark.parametrize(("shape", "axis"), [((4, 4, 4), 1), ((4, 3, 4), 1), ((4, 4), 1), ((4, 4, 3), 2), ((4, 4), -1)])
+def test_an_offset_by_channel_stays_at_its_axis(shape, axis, numpy_of):
+    """Also where the last axis has as many values: Keras's `ops.add` on TensorFlow adds (1, 4, 1) along that."""
+    for mixture in (
+        ActivationMixture(["relu", "tanh"], axis=axis),
+        ActivationMixture(["relu", added_along_axis_1], axis=axis, standardize=False),
+        ActivationMixture(["tanh", "tlu"], axis=axis),
+    ):
+        model = trained(keras.Sequential([keras.Input(shape), mixture]))
+        assert difference(model, collapse(model), numbers(5, *shape)) < 2e-6
+
+
 def test_constants_are_folded_into_every_reader_or_none(numpy_of):
     def model(*readers):
         inputs = keras.Input((5,))
@@ -358,6 +370,10 @@ def test_what_is_frozen_stays_frozen_and_other_weights_are_the_same():
     kept = [[w for layer in m.layers if layer.name != "mix" for w in layer.get_weights()] for m in (model, result)]
     for before, after in zip(*kept, strict=True):
         assert_array_equal(before, after)
+
+
+def added_along_axis_1(x):
+    return x + np.arange(4, dtype="float32").reshape(4, *(1 for _ in x.shape[2:]))
 
 
 # Places
@@ -530,6 +546,15 @@ def test_a_function_that_is_no_graph_is_named():
         collapse(layer)
 
 
+@pytest.mark.parametrize(
+    ("x", "message"), [(numbers(0, 5), r"Received: none"), (np.full((3, 5), np.nan), r"what the mixture 'mix' gets")]
+)
+def test_nearest_needs_finite_inputs(x, message):
+    model = dense(ActivationMixture(["relu", "tanh"], name="mix"))
+    with pytest.raises(ValueError, match=message):
+        collapse(model, "nearest", x)
+
+
 def test_nearest_can_not_see_inside_other_layers():
     model = keras.Sequential([keras.Input((3, 4)), L.TimeDistributed(ActivationMixture(["relu", "tanh"], name="in"))])
     with pytest.raises(ValueError, match=r"inputs of 'in' can't be seen.*'keep' or 'largest'"):
@@ -572,12 +597,31 @@ def test_drift_of_several_outputs():
     assert result.before["loss"] == pytest.approx(expected["loss"], abs=1e-5)
 
 
+def test_drift_scores_as_evaluate_does_with_masks_penalties_and_lists_of_outputs():
+    words = keras.Input((6,), dtype="int32")
+    embedded = L.Embedding(9, 4, mask_zero=True, embeddings_regularizer="l2")(words)
+    steps = L.Dense(1, name="steps")(ActivationMixture(["relu", "tanh"], name="mix")(embedded))
+    model = keras.Model(words, [steps, L.Dense(1, name="last")(L.LSTM(3)(steps))])
+    model.compile("adam", {"steps": "mse", "last": "mae"}, metrics={"steps": ["mae"]})
+    x = np.random.default_rng(0).integers(1, 9, (40, 6)) * (np.arange(6) < 4)
+    y = [np.where(x[..., None] > 0, numbers(40, 6, 1), 99.0), numbers(40, 1)]
+    result = drift(model, collapse(model), x, y)
+    expected = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert result.before == pytest.approx(expected, abs=1e-5)
+    assert result.after == pytest.approx(expected, abs=1e-5)
+    assert expected["steps_mae"] < 50, "padding would count"
+
+
 def test_drift_says_what_it_needs():
     model = dense(ActivationMixture(["relu", "tanh"]))
     with pytest.raises(ValueError, match=r"is not compiled.*before.compile"):
         drift(model, model, numbers(4, 5), numbers(4, 2))
     with pytest.raises(ValueError, match=r"different shapes.*\(4, 2\)"):
         drift(model, dense(L.ReLU(), last=[L.Dense(3)]), numbers(4, 5))
+    with pytest.raises(ValueError, match=r"read twice.*shape \(0, 5\)"):
+        drift(model, model, numbers(0, 5))
+    with pytest.raises(ValueError, match=r"read twice.*generator"):
+        drift(model, model, (numbers(4, 5) for _ in range(2)))
 
 
 def test_entries_of_ones_own_are_candidates_too():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_actsel import activations, initializers, layers, replace
+from keras_actsel import activations, collapse, initializers, layers, replace, select
 
 X = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
 Y = np.random.default_rng(1).normal(size=(32, 1)).astype("float32")
@@ -159,6 +159,21 @@ def test_surgery_keeps_the_function():
     np.testing.assert_array_equal(mixed.predict(X, verbose=0), model.predict(X, verbose=0))
 
 
+def swish_2(x):
+    return x * ops.sigmoid(2.0 * x)
+
+
+@pytest.mark.parametrize("own", [swish_2, lambda x: x * ops.sigmoid(2.0 * x)])
+def test_functions_of_ones_own_are_mixed_in_copies_of_models(own):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    mixed = replace(model, Mixture([own, "relu"], initial="relu", name="own"))
+    np.testing.assert_array_equal(mixed.predict(X, verbose=0), model.predict(X, verbose=0))
+    assert not any(isinstance(layer, Mixture) for layer in replace(mixed, "tanh").layers)
+    found = select(model, X, Y, candidates=["relu", Mixture([own, "relu"])], epochs=1, seeds=1, confirm=0, verbose=0)
+    assert len(found.trials) > 1
+
+
 # Learning
 
 
@@ -248,6 +263,16 @@ def test_float64(combination):
     assert keras.backend.standardize_dtype(layer.coefficients.dtype) == "float64"
 
 
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has float64 on request only")
+def test_float64_starts_as_exactly_one_candidate_and_collapses_to_its_own_digits(numpy_of):
+    pool = MANY[1:]  # with linear there would be a leaky relu, whose slope TensorFlow keeps in float32
+    layer = Mixture(pool, initial="relu", dtype="float64")
+    x = WIDE.astype("float64")
+    np.testing.assert_array_equal(numpy_of(layer(x)), np.maximum(x, 0))
+    layer.mixing_weights.assign(np.linspace(-1, 1, len(pool)))
+    np.testing.assert_allclose(numpy_of(collapse(layer)(x)), numpy_of(layer(x)), rtol=1e-12, atol=1e-12)
+
+
 # Dropping candidates
 
 
@@ -267,6 +292,19 @@ def test_dropped_candidates_are_out(combination, numpy_of):
     np.testing.assert_allclose(numpy_of(layer(X)), plain_sum(layer, X, numpy_of), rtol=1e-4, atol=1e-5)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert again.kept == layer.kept
+
+
+@pytest.mark.parametrize("combination", ["affine", "convex", "linear"])
+def test_a_file_of_weights_says_what_was_dropped(combination, tmp_path):
+    models = [model_with(Mixture(POOL, combination)) for _ in range(2)]
+    fit(models[0])
+    models[0].layers[1].drop("relu")
+    models[0].compile("adam", loss="mse")
+    fit(models[0])
+    models[0].save_weights(tmp_path / "x.weights.h5")
+    models[1].load_weights(tmp_path / "x.weights.h5")
+    assert models[1].layers[1].kept == models[0].layers[1].kept
+    np.testing.assert_allclose(models[1].predict(X, verbose=0), models[0].predict(X, verbose=0), rtol=1e-6, atol=1e-6)
 
 
 def test_a_dropped_candidate_is_not_computed():
@@ -385,6 +423,9 @@ def constant(x):
             "'softmax' can't be standardized along axis -1, whose size is not known. "
             "Received: input shape (None, None). Give the axis a size, or use `standardize=False`.",
         ),
+        (lambda: Mixture([keras.layers.ReLU, "tanh"]), "Received the class ReLU. Give a name, a function, or"),
+        (lambda: Mixture(POOL, name="m").coefficients, "The mixture 'm' has no coefficients before it is built."),
+        (lambda: Mixture(POOL, name="m").entropy, "The mixture 'm' has no coefficients before it is built."),
         (lambda: Mixture(POOL).drop("gelu"), "Can't drop ['gelu']. Expected some of ['linear', 'relu', 'tanh']."),
         (lambda: Mixture(POOL).drop(*POOL), "Can't drop all candidates."),
     ],

@@ -137,6 +137,11 @@ def get(identifier: Any, **parameters: Any) -> ActivationFunction:
         return identifier.with_parameters(**parameters)
     if isinstance(identifier, dict):
         return get(keras.saving.deserialize_keras_object(identifier), **parameters)
+    if isinstance(identifier, type):
+        raise ValueError(
+            f"Expected an activation function. Received the class {identifier.__name__}. "
+            f"Give a name, a function, or where layers are wanted an instance: `{identifier.__name__}()`."
+        )
     if isinstance(identifier, keras.Layer):
         raise ValueError(
             f"Expected an activation function. Received the layer {identifier.name!r}. "

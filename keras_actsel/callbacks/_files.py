@@ -4,6 +4,7 @@ import csv
 import os
 import socket
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,16 +25,26 @@ class CsvFile:
     def __init__(self, path: str | os.PathLike[str], append: bool) -> None:
         self._path = Path(path)
         self._append = append
+        self._wrote = False
 
     def write(self, records: Sequence[MixtureRecord]) -> None:
-        """Append the records of an epoch."""
+        """Append the records of an epoch, but for one with which the file of an earlier run ends."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        if self._append and not self._wrote and self._last_epoch() in {str(record.epoch) for record in records}:
+            return
         with self._path.open("a" if self._append else "w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
             if file.tell() == 0:
                 rows.writerow(COLUMNS)
             rows.writerows(row for record in records for row in _rows(record))
-        self._append = True
+        self._append = self._wrote = True
+
+    def _last_epoch(self) -> str:
+        if not self._path.exists():
+            return ""
+        with self._path.open(newline="", encoding="utf-8") as file:
+            last = deque(csv.reader(file), maxlen=1)
+        return last[0][0] if last else ""
 
 
 def _rows(record: MixtureRecord) -> Iterator[tuple[Any, ...]]:

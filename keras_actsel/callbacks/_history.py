@@ -24,7 +24,8 @@ class MixtureHistory(keras.callbacks.Callback):
             has ended.
         log_dir: A folder for a TensorBoard event file, one folder for each run. It needs the package tensorboard,
             and not TensorFlow.
-        append: Whether to keep the rows of a CSV file that exists.
+        append: Whether to keep the rows of a CSV file that exists, as for training that is resumed with
+            `initial_epoch`: the epoch with which they end is not written again.
         keep_channels: Whether `coefficients` keeps those of each channel, rather than their means. For a layer of C
             channels that is 8·K·C bytes an epoch.
 

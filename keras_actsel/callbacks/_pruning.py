@@ -17,7 +17,8 @@ class PruneCandidates(keras.callbacks.Callback):
     `patience`-th time in a row is dropped from its mixture, for good. Where each channel has coefficients of its own,
     the largest share over the channels counts. After a drop the model's functions are made anew, so the next epoch
     compiles once more and is cheaper from then on. The shape of the weights, and with it the optimizer's state, stays.
-    Frozen mixtures, with `trainable = False`, are left as they are.
+    Frozen mixtures, with `trainable = False`, are left as they are. Other models that share the mixture, such as
+    `keras.Model(model.inputs, features)`, have to be compiled anew if they have predicted before.
 
     What was dropped stays so when weights are set back, as `EarlyStopping(restore_best_weights=True)` does: weights
     of an epoch before the drop are then used without it. For that, let it start after the last drop

@@ -180,6 +180,6 @@ def _built(layer: Any) -> Any:
         return layer
     axes = getattr(layer, "shared_axes", None) or getattr(layer, "axis", None) or ()
     rank = max(np.abs(np.atleast_1d(axes)), default=1)
-    copy = type(layer).from_config(layer.get_config())
+    copy = surgery.copied(layer)
     copy.build((None, *[CHANNELS] * int(rank)))
     return copy

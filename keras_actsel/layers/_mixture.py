@@ -49,7 +49,9 @@ class ActivationMixture(keras.layers.Layer):
         candidates: The candidates' records.
         branches: The layers that hold the candidates' own weights, one for each.
 
-    Large float32 tensors are mixed by kernels in training, which hold one tensor for the backward pass.
+    Large float32 tensors are mixed by kernels in training, which hold one tensor for the backward pass. A candidate
+    that overflows at an input makes the mixture NaN there, whatever its coefficient: 0 times infinity is NaN. Files of
+    weights say which candidates were dropped; the arrays of `get_weights` do not.
 
     Input shape: Any. Only the sizes along `axis` must be known.
     Output shape: That of the input.
@@ -169,8 +171,8 @@ class ActivationMixture(keras.layers.Layer):
         # The ratio first: of the candidate to start as it is exactly 1, so that nothing is left of the others.
         ratios = scale / deviations
         column = (-1, *(1 for _ in range(rank)))
-        self._ratios = ratios.astype("float32").reshape(column)
-        self._shifts = (ratios * means).astype("float32").reshape(column)
+        self._ratios = ratios.astype(self._wide_dtype).reshape(column)
+        self._shifts = (ratios * means).astype(self._wide_dtype).reshape(column)
 
     def _start(self, shape: Any, dtype: Any = None) -> Any:
         count = len(self.candidates)
@@ -201,7 +203,16 @@ class ActivationMixture(keras.layers.Layer):
 
     @property
     def coefficients(self) -> Any:
-        """The coefficients c, of shape (K,) or (K, sizes along `axis`), in the order of the candidates."""
+        """The coefficients c, of shape (K,) or (K, sizes along `axis`), in the order of the candidates.
+
+        Raises:
+            ValueError: Before the layer is built.
+        """
+        if not self.built:
+            raise ValueError(
+                f"The mixture {self.name!r} has no coefficients before it is built. "
+                "Call its model on data, or `build` with the shape of its input."
+            )
         return self._combine(self.mixing_weights)
 
     @property
@@ -261,6 +272,17 @@ class ActivationMixture(keras.layers.Layer):
     def kept(self) -> tuple[activations.ActivationFunction, ...]:
         """The candidates that are still in the mixture."""
         return tuple(self.candidates[k] for k in self._kept)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Weights, and which candidates are still in the mixture, for a file."""
+        super().save_own_variables(store)
+        store["kept"] = np.array(self._kept)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Weights of a file, and which candidates were in the mixture; after another number of them as after `drop`."""
+        if "kept" in store:
+            self._kept = tuple(int(k) for k in np.array(store["kept"]))
+        super().load_own_variables({key: store[key] for key in store.keys() if key != "kept"})  # noqa: SIM118
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The combination of the candidates' values at `inputs`."""

@@ -10,10 +10,19 @@ import keras
 
 from keras_actsel import activations, layers
 from keras_actsel.results import reason
-from keras_actsel.search._compile import fresh_compile_arguments
 from keras_actsel.search._data import Data
 from keras_actsel.search._initializers import MODEL, Pair, paired
-from keras_actsel.surgery import Site, as_record, check_replacement, is_replaced, rebuild, sites, sublayers
+from keras_actsel.surgery import (
+    Site,
+    as_record,
+    check_replacement,
+    copied,
+    fresh_compile_arguments,
+    is_replaced,
+    rebuild,
+    sites,
+    sublayers,
+)
 
 SHORTLIST = ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh")
 """The default candidates: one of each family that trains well in hidden layers, the cheap ones first.
@@ -136,9 +145,8 @@ class GivenModel(ModelSource):
 
 def _output_shape(name: str, candidate: Candidate, site: Site) -> tuple[int | None, ...]:
     tensor = keras.KerasTensor(site.shape)
-    copied = isinstance(candidate, keras.Layer)
     try:
-        applied = type(candidate).from_config(candidate.get_config()) if copied else candidate
+        applied = copied(candidate) if isinstance(candidate, keras.Layer) else candidate
         return tuple(applied(tensor).shape)
     except Exception as error:
         raise ValueError(
@@ -234,7 +242,7 @@ def _build_by_calling(model: keras.Model, data: Data) -> None:
 def fresh(candidate: Candidate) -> Any:
     """What a build function is given: the record itself, or a copy of the layer for one trial alone."""
     if isinstance(candidate, keras.Layer):
-        return type(candidate).from_config(candidate.get_config())
+        return copied(candidate)
     # A record that learns or draws by itself, such as prelu and rrelu, does so as a layer only.
     if candidate.needs_layer:
         return layers.Activation(candidate, name=candidate.name)

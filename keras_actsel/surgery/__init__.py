@@ -1,7 +1,8 @@
 """Surgery on built models: where their activations act, and models with others, or only stock ones."""
 
 from keras_actsel.surgery._collapse import collapse
-from keras_actsel.surgery._config import lambdas_allowed, sublayers
+from keras_actsel.surgery._compile import fresh_compile_arguments
+from keras_actsel.surgery._config import copied, lambdas_allowed, sublayers
 from keras_actsel.surgery._drift import Drift, drift
 from keras_actsel.surgery._feeding import fed
 from keras_actsel.surgery._operations import record_of as as_record
@@ -16,8 +17,10 @@ __all__ = [
     "as_record",
     "check_replacement",
     "collapse",
+    "copied",
     "drift",
     "fed",
+    "fresh_compile_arguments",
     "is_replaced",
     "lambdas_allowed",
     "rebuild",

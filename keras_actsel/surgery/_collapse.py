@@ -87,11 +87,12 @@ def collapse(model: Any, rule: str = "keep", x: Any = None) -> Any:
 
 def _own_class(model: Any) -> str:
     name = type(model).__name__
+    other = " Or collapse `keras.Model(model.inputs, model.outputs)`." if getattr(model, "inputs", None) else ""
     return (
         f"The model {model.name!r} has a class of its own, {name}, so its layers can't be exchanged from outside. "
         "Expected a `keras.Sequential` or a `keras.Model(inputs, outputs)`. Collapse its activations one by one, "
         f"`act = collapse(model.act)`, give these to a new instance, such as `{name}(activation=act)`, and copy the "
-        "weights of its other layers."
+        f"weights of its other layers.{other}"
     )
 
 

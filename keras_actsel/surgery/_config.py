@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from keras_actsel import activations
 from keras_actsel.surgery._operations import record_of
 from keras_actsel.surgery._roles import is_named
 
@@ -105,9 +106,9 @@ def edited(config: Any, keys: Keys, value: Any) -> Any:
     """A copy of a config with another value at `keys`."""
     if not keys:
         return value
-    copied: Any = list(config) if isinstance(config, (list, tuple)) else dict(config)
-    copied[keys[0]] = edited(copied[keys[0]], keys[1:], value)
-    return copied
+    copy: Any = list(config) if isinstance(config, (list, tuple)) else dict(config)
+    copy[keys[0]] = edited(copy[keys[0]], keys[1:], value)
+    return copy
 
 
 @lambdas_allowed()
@@ -122,6 +123,19 @@ def _reads_back(spelled: Any, function: Any) -> bool:
         return bool(keras.saving.deserialize_keras_object(spelled) == function)
     except Exception:  # a lambda, a function of a local scope, ...
         return False
+
+
+def copied(layer: Any, **changes: Any) -> Any:
+    """A new, unbuilt layer like a given one, also if it holds functions that Keras can't read back from a config.
+
+    Args:
+        layer: The layer.
+        **changes: New values of its config.
+
+    Raises:
+        ValueError: If the layer's class has no config that makes it again.
+    """
+    return made_again(layer, layer.name, {(key,): value for key, value in changes.items()})
 
 
 @lambdas_allowed()
@@ -156,7 +170,10 @@ def _with_live_functions(config: dict[str, Any], layer: Any) -> dict[str, Any]:
 
 
 def _live(value: Any, live: Any) -> Any:
-    unreadable = isinstance(value, dict) and inspect.isfunction(live) and not _reads_back(value, live)
+    if isinstance(value, list) and isinstance(live, (list, tuple)) and len(value) == len(live):
+        return list(map(_live, value, live))
+    is_function = inspect.isfunction(live) or isinstance(live, activations.ActivationFunction)
+    unreadable = isinstance(value, dict) and is_function and not _reads_back(value, live)
     return live if unreadable else value
 
 

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import keras
 import numpy as np
-from keras import ops, tree
+from keras import tree
+
+from keras_actsel.surgery._compile import fresh_compile_arguments
 
 
 @dataclass(frozen=True)
@@ -15,7 +18,7 @@ class Drift:
     Args:
         largest: The largest absolute difference between two output values.
         mean: The mean absolute difference, over all values of all outputs.
-        before: Loss and metrics of the first model by name; empty without targets.
+        before: Loss and metrics of the first model by name, as its `evaluate` returns them; empty without targets.
         after: Those of the second.
     """
 
@@ -38,14 +41,15 @@ def drift(before: Any, after: Any, x: Any, y: Any = None) -> Drift:
     Args:
         before: The model to compare with. With `y` it has to be compiled: by its loss and metrics both are measured.
         after: The other model; it need not be compiled.
-        x: Inputs, as `model.predict` takes them.
+        x: Inputs, as `model.predict` takes them, but for generators, which can be read only once.
         y: Targets for all of them, in the structure that `before.evaluate` takes.
 
     Returns:
         A `Drift`; printed, it is a line of text.
 
     Raises:
-        ValueError: If the outputs have different shapes, or `before` is not compiled and there are targets.
+        ValueError: If the outputs have different shapes, there are none, or `before` is not compiled and there are
+            targets.
 
     Example:
         >>> import keras
@@ -60,9 +64,15 @@ def drift(before: Any, after: Any, x: Any, y: Any = None) -> Drift:
             f"The model {before.name!r} is not compiled, so there is no loss or metric to measure with. Expected a "
             "compiled model as `before`: call `before.compile(loss=..., metrics=[...])`, or leave out `y`."
         )
-    outputs = [model.predict(x, verbose=0) for model in (before, after)]
-    differences = _differences(*map(tree.flatten, outputs))
-    scores = [] if y is None else [_scores(before, y, output) for output in outputs]
+    if x is None or hasattr(x, "__next__") or 0 in [len(part) for part in tree.flatten(x) if hasattr(part, "shape")]:
+        raise ValueError(f"`drift` needs inputs that can be read twice, one sample or more. Received: x={_short(x)}.")
+    outputs = [tree.flatten(model.predict(x, verbose=0)) for model in (before, after)]
+    differences = _differences(*outputs)
+    scores = (
+        []
+        if y is None
+        else [model.evaluate(x, y, verbose=0, return_dict=True) for model in (before, _scored_as(before, after))]
+    )
     return Drift(float(differences.max()), float(differences.mean()), *scores)
 
 
@@ -77,12 +87,25 @@ def _differences(first: list[Any], second: list[Any]) -> np.ndarray:
     return np.concatenate([np.ravel(np.abs(np.asarray(a, "float64") - np.asarray(b, "float64"))) for a, b in pairs])
 
 
-def _scores(model: Any, y: Any, output: Any) -> dict[str, float]:
-    """Loss and metrics of a compiled model for outputs, its penalties on weights left out."""
-    y, output = (tree.map_structure(ops.convert_to_tensor, part) for part in (y, output))
-    model.reset_metrics()
-    penalties = sum(float(ops.convert_to_numpy(loss)) for loss in model.losses)
-    loss = float(ops.convert_to_numpy(model.compute_loss(None, y, output, training=False))) - penalties
-    scores = {key: float(ops.convert_to_numpy(v)) for key, v in model.compute_metrics(None, y, output).items()}
-    model.reset_metrics()
-    return {**scores, "loss": loss}
+class _Stand(keras.Model):
+    """Another model under a compilation of its own, so that the other is not changed."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(name=model.name)
+        self.model = model
+        if hasattr(model, "output_names"):
+            self.output_names = model.output_names  # by which losses and metrics may be given
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        return self.model(inputs, training=training)
+
+
+def _scored_as(before: Any, after: Any) -> Any:
+    """What evaluates a model by the loss and the metrics of another."""
+    stand = _Stand(after)
+    stand.compile(**fresh_compile_arguments(before))
+    return stand
+
+
+def _short(x: Any) -> str:
+    return f"an array of shape {x.shape}" if hasattr(x, "shape") else type(x).__name__

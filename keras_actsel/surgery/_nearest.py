@@ -45,6 +45,8 @@ def _some(x: Any) -> Any:
     leaves = tree.flatten(x)
     if not all(hasattr(leaf, "shape") and hasattr(leaf, "__getitem__") for leaf in leaves):
         return x
+    if len(leaves[0]) == 0:
+        raise ValueError("The rule 'nearest' compares functions over the samples in `x`. Received: none.")
     chosen = np.unique(np.linspace(0, len(leaves[0]) - 1, _SAMPLES).astype(int))
     return tree.map_structure(lambda leaf: np.asarray(leaf)[chosen], x)
 
@@ -64,11 +66,19 @@ def nearest(mixture: layers.ActivationMixture, inputs: Any, outputs: Any) -> Com
         mixture: The mixture, built.
         inputs: What it sees: an array, or a list of arrays.
         outputs: What it makes of them, likewise.
+
+    Raises:
+        ValueError: If these are not finite.
     """
     exact = combination(mixture)
     if all(term.slopes is not None for term in exact.terms):
         return exact
     x, target = (_rows(values, mixture.broadcast_shape) for values in (inputs, outputs))
+    if not (np.isfinite(x).all() and np.isfinite(target).all()):
+        raise ValueError(
+            f"The rule 'nearest' compares functions over finite numbers. Received: NaN or infinite ones in what the "
+            f"mixture {mixture.name!r} gets or makes of the inputs `x`. Expected inputs for which the model is finite."
+        )
     records = [r for r in activations.catalogue(kind="elementwise") if not r.needs_layer]
     fits = [(_fit(record, x, target), record) for record in sorted(records, key=lambda r: _COSTS.index(r.cost))]
     (_, offset, weight), best = min(fits, key=lambda fit: fit[0][0])

@@ -25,12 +25,12 @@ def stock_activation(combined: Combination, shape: Sequence[int | None], dtype: 
     if (function := _whole(combined)) is not None:
         return function
     x = keras.Input(batch_shape=tuple(shape), dtype=dtype)
-    parts = [_weighted(term, x) for term in combined.terms]
-    if np.any(combined.offset) or not parts:
-        parts.append(constant(combined.offset, dtype) if parts else _filled(x, combined.offset))
+    parts = [_weighted(term, x) for term in combined.terms] or [ops.zeros_like(x)]
     total = parts[0]
     for part in parts[1:]:
         total = ops.add(total, part)
+    if np.any(combined.offset):
+        total = _shifted(total, _factor(combined.offset, dtype))
     model = keras.Model(x, total, name="_".join(term.name for term in combined.terms) or "constant")
     model.supports_masking = True  # else Keras warns, though the layer that holds it hands masks on
     return model
@@ -56,14 +56,20 @@ def _whole(combined: Combination) -> Any:
     return term.stock if np.all(np.equal(term.weight, 1.0)) else None
 
 
-def _filled(x: Any, value: Any) -> Any:
-    return ops.add(ops.zeros_like(x), constant(value, keras.backend.standardize_dtype(x.dtype)))
+def _shifted(x: Any, constants: Any) -> Any:
+    """The sum. Not by `ops.add`, which on TensorFlow takes (1, n, 1) to be a bias of the last axis if that has n."""
+    return ops.subtract(x, -constants)
+
+
+def _factor(value: Any, dtype: str) -> Any:
+    """A constant to multiply by or add: in float64 a tensor, as Keras on PyTorch rounds numbers to float32."""
+    return ops.convert_to_tensor(value, dtype=dtype) if dtype == "float64" else constant(value, dtype)
 
 
 def _weighted(term: Term, x: Any) -> Any:
     """The weighted term at x; exactly 0 in channels of weight 0, also where the function overflows."""
     dtype = keras.backend.standardize_dtype(x.dtype)
-    weight = constant(term.weight, dtype)
+    weight = _factor(term.weight, dtype)
     if np.all(term.weight) or term.slopes is not None:  # a line can't overflow
         value = _traced(term, x)
         return value if np.all(np.equal(term.weight, 1.0)) else ops.multiply(weight, value)
@@ -76,12 +82,9 @@ def _weighted(term: Term, x: Any) -> Any:
 
 def _traced(term: Term, x: Any) -> Any:
     try:
-        value = _called(term, x)
+        return _called(term, x)
     except Exception as error:  # whatever a user's function raises on a symbolic tensor
         raise ValueError(_untraceable(term.name, " ".join(str(error).split())[:200])) from error
-    if not isinstance(value, keras.KerasTensor):
-        raise ValueError(_untraceable(term.name, f"it returned a {type(value).__name__}"))
-    return value
 
 
 def _untraceable(name: str, reason: str) -> str:
@@ -101,11 +104,16 @@ def _called(term: Term, x: Any) -> Any:
     dtype = keras.backend.standardize_dtype(x.dtype)
     constants = {key: constant(value, dtype) for key, value in term.parameters.items()}
     arrays = [leaf for leaf in tree.flatten(constants) if not isinstance(leaf, float)]
-    if not arrays:
-        return term.function(x, **constants)
     stand_ins = [keras.Input(batch_shape=tuple(array.shape), dtype=dtype) for array in arrays]
     by_id = dict(zip(map(id, arrays), stand_ins, strict=True))
-    symbolic = tree.map_structure(lambda leaf: by_id.get(id(leaf), leaf), constants)
     start = keras.Input(batch_shape=x.shape, dtype=dtype)
-    graph = trace(keras.Model([start, *stand_ins], term.function(start, **symbolic)))
-    return repeat(graph, [x, *arrays], lambda index, args, kwargs: graph.calls[index].op(*args, **kwargs))
+    value = term.function(start, **tree.map_structure(lambda leaf: by_id.get(id(leaf), leaf), constants))
+    if not isinstance(value, keras.KerasTensor):
+        raise TypeError(f"it returned a {type(value).__name__}")
+    graph = trace(keras.Model([start, *stand_ins], value))
+    return repeat(graph, [x, *arrays], lambda index, args, kwargs: _applied(graph.calls[index].op, args, kwargs))
+
+
+def _applied(op: Any, args: Any, kwargs: Any) -> Any:
+    adds_array = type(op).__name__ == "Add" and not isinstance(args[-1], (keras.KerasTensor, float, int, list))
+    return _shifted(*args) if adds_array else op(*args, **kwargs)

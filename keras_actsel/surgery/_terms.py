@@ -81,10 +81,11 @@ def combination(mixture: ActivationMixture, largest: bool = False) -> Combinatio
     What is left of it stands on the mixture's own scale, for which the layers behind it were trained: where the
     coefficients sum to one, it has the coefficient 1; else, in a linear combination, its own.
     """
+    dtype = keras.backend.standardize_dtype(mixture.coefficients.dtype)
     coefficients = ops.convert_to_numpy(mixture.coefficients).astype("float64")
     if largest:
         coefficients = _vertex(coefficients, keep_size=mixture.combination == "linear")
-    offset, weights = (ops.convert_to_numpy(part) for part in mixture.effective(coefficients.astype("float32")))
+    offset, weights = (ops.convert_to_numpy(part) for part in mixture.effective(coefficients.astype(dtype)))
     shape = mixture.broadcast_shape
     pairs = zip(mixture.branches, weights, strict=True)
     terms = [_term(branch, weight.reshape(shape)) for branch, weight in pairs if np.any(weight)]
@@ -121,7 +122,8 @@ def _copied(layer: Any) -> Any:
 
 
 def _term(layer: Activation, weight: Any) -> Term:
-    values = {key: ops.convert_to_numpy(value) for key, value in layer.learned_values("float32").items()}
+    dtype = "float64" if layer.variable_dtype == "float64" else "float32"
+    values = {key: ops.convert_to_numpy(value) for key, value in layer.learned_values(dtype).items()}
     vectors = {key: tuple(value) for key, value in values.items() if layer.activation.specs[key].is_vector}
     return term_of(layer.activation, weight, {**values, **vectors})
 

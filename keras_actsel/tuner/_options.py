@@ -13,6 +13,7 @@ from keras_actsel import activations, layers
 from keras_actsel._spelling import did_you_mean
 from keras_actsel.search import SHORTLIST
 from keras_actsel.search._candidates import named
+from keras_actsel.surgery import copied
 
 _COUNT = re.compile(r"_\d+$")
 SAMPLINGS = ("linear", "log", "reverse_log")
@@ -70,9 +71,7 @@ class Option:
     def activation(self, parameters: Mapping[str, Any], trainable: Sequence[str] = ()) -> Any:
         """Its record with values for the searched parameters, or a new layer where it has or learns weights."""
         if isinstance(self.candidate, keras.Layer):
-            # Without its name: a model may hold several, and Keras wants their names to differ.
-            config = {key: value for key, value in self.candidate.get_config().items() if key != "name"}
-            return type(self.candidate).from_config(config)
+            return copied(self.candidate, name=None)  # a model may hold several, and Keras wants their names to differ
         record = self.candidate.with_parameters(**parameters)
         asked = [key for key in trainable if key in record.parameters]
         if not asked and not record.needs_layer:

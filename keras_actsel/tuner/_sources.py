@@ -11,8 +11,7 @@ import keras
 import keras_tuner
 
 from keras_actsel.search._candidates import fresh, is_chosen, refuse_known, refuse_shared
-from keras_actsel.search._compile import fresh_compile_arguments
-from keras_actsel.surgery import Site, rebuild, sites
+from keras_actsel.surgery import Site, fresh_compile_arguments, rebuild, sites
 from keras_actsel.tuner._errors import fatal
 from keras_actsel.tuner._node import as_own_node
 

@@ -63,10 +63,10 @@ class _Mix(torch.autograd.Function):
         zero = torch.zeros_like(offset)
         for x_block, block, dx_block in _blocks(x, gradient.contiguous(), dx):
             start = zero
-            for part, weight, dweight in zip(parts, weights, dweights, strict=True):
+            for k, part in enumerate(parts):
                 value, slope = part.both(x_block, block)
-                dweight += _sum_of_products(value, block, offset)
-                start = torch.addcmul(start, slope, weight, out=dx_block)
+                dweights[k] += _sum_of_products(value, block, offset)
+                start = torch.addcmul(start, slope, weights[k], out=dx_block)
             if ctx.needs_input_grad[2]:
                 doffset += block.sum_to_size(offset.shape)
         return dx, dweights, doffset, None
@@ -125,14 +125,14 @@ def _known(value: Callable[[Any], Any], slope: Callable[[Any, Any, Any], Any]) -
 _KNOWN = {
     activations.get(name): part
     for name, part in {
-        "linear": _known(lambda x: x, lambda g, x, f: g),
-        "relu": _known(torch.relu, lambda g, x, f: _aten.threshold_backward(g, x, 0)),
-        "elu": _known(_aten.elu, lambda g, x, f: _aten.elu_backward(g, 1, 1, 1, False, x)),
-        "gelu": _known(_aten.gelu, lambda g, x, f: _aten.gelu_backward(g, x)),
-        "silu": _known(_aten.silu, lambda g, x, f: _aten.silu_backward(g, x)),
-        "softplus": _known(_aten.softplus, lambda g, x, f: _aten.softplus_backward(g, x, 1, 20)),
-        "sigmoid": _known(torch.sigmoid, lambda g, x, f: _aten.sigmoid_backward(g, f)),
-        "tanh": _known(torch.tanh, lambda g, x, f: _aten.tanh_backward(g, f)),
+        "linear": _known(lambda x: x, lambda g, *_: g),
+        "relu": _known(torch.relu, lambda g, x, _: _aten.threshold_backward(g, x, 0)),
+        "elu": _known(_aten.elu, lambda g, x, _: _aten.elu_backward(g, 1, 1, 1, False, x)),
+        "gelu": _known(_aten.gelu, lambda g, x, _: _aten.gelu_backward(g, x)),
+        "silu": _known(_aten.silu, lambda g, x, _: _aten.silu_backward(g, x)),
+        "softplus": _known(_aten.softplus, lambda g, x, _: _aten.softplus_backward(g, x, 1, 20)),
+        "sigmoid": _known(torch.sigmoid, lambda g, _, f: _aten.sigmoid_backward(g, f)),
+        "tanh": _known(torch.tanh, lambda g, _, f: _aten.tanh_backward(g, f)),
     }.items()
 }
 """Functions for which automatic differentiation would do no more, but takes longer to say so."""

@@ -1,10 +1,10 @@
-"""Fresh copies of what a model was compiled with: each trial has an optimizer and metrics of its own."""
+"""Fresh copies of what a model was compiled with, so that another model has an optimizer and metrics of its own."""
 
 from typing import Any
 
 import keras
 
-from keras_actsel.surgery import lambdas_allowed
+from keras_actsel.surgery._config import lambdas_allowed
 
 
 @lambdas_allowed()
