@@ -104,7 +104,8 @@ def test_against_float64():
     scale = (np.abs(weights)[:, None] * np.abs(values)).sum(axis=0)
     assert (np.abs(y.reshape(-1) - offset - weights @ values) / scale).max() < 1e-6
     # The affine combination: c = w + (1 - sum w)/K.
-    dc = layer._ratios * (values @ UP.reshape(-1).astype("float64")) - layer._shifts * UP.sum(dtype="float64")
+    ratios, shifts = layer._ratios_and_shifts
+    dc = ratios * (values @ UP.reshape(-1).astype("float64")) - shifts * UP.sum(dtype="float64")
     np.testing.assert_allclose(dw, dc - dc.mean(), atol=1e-5 * np.abs(dc).max())
 
 
@@ -157,7 +158,7 @@ def test_training_through_it_learns_as_without(monkeypatch):
     calls = counted(monkeypatch)
     own = trained()
     assert calls
-    monkeypatch.setattr(_kernels, "_LARGE", 10**9)
+    monkeypatch.setitem(_kernels._LARGE, BACKEND, 10**9)
     for a, b in zip(own, trained(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
@@ -211,7 +212,7 @@ SMOOTH = ["tanh", "silu", "gelu", "softplus", "sine", "sigmoid"]
 @pytest.mark.parametrize("count", [2, 6])
 def test_second_derivatives(count, monkeypatch):
     """The gradient of |gradient in x|^2, in x and in the weights: never a silent 0."""
-    monkeypatch.setattr(_kernels, "_LARGE", 1)
+    monkeypatch.setitem(_kernels._LARGE, BACKEND, 1)
     layer, small = mixture(count, names=SMOOTH), X[:2]
     own, plain = (twice_differentiated(layer, small, training) for training in (True, False))
     for a, b in zip(own, plain, strict=True):
@@ -250,7 +251,7 @@ def twice_differentiated(layer, x, training):
 
 @pytest.mark.parametrize("count", [2, 6])
 def test_forward_mode_and_batching(count, monkeypatch):
-    monkeypatch.setattr(_kernels, "_LARGE", 1)
+    monkeypatch.setitem(_kernels._LARGE, BACKEND, 1)
     layer, x, dx = mixture(count, names=SMOOTH), X[:4], UP[:4]
     for own, plain in zip(*(transformed(layer, x, dx, training) for training in (True, False)), strict=True):
         np.testing.assert_allclose(own, plain, rtol=1e-5, atol=1e-5)
@@ -283,7 +284,7 @@ def transformed(layer, x, dx, training):
 @pytest.mark.parametrize("count", [2, 6])
 def test_transformations_of_transformations(count, monkeypatch):
     """Derivatives in whatever mode and order, of a mean square in a factor of x: never a silent 0."""
-    monkeypatch.setattr(_kernels, "_LARGE", 1)
+    monkeypatch.setitem(_kernels._LARGE, BACKEND, 1)
     layer, x = mixture(count, names=SMOOTH), X[:2]
     own, plain = (nested(layer, x, training) for training in (True, False))
     assert own.keys() == plain.keys()

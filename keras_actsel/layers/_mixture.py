@@ -170,9 +170,8 @@ class ActivationMixture(keras.layers.Layer):
         self._offset, scale = (0.0, 1.0) if self.initial is None else pairs[self.candidates.index(self.initial)]
         # The ratio first: of the candidate to start as it is exactly 1, so that nothing is left of the others.
         ratios = scale / deviations
-        column = (-1, *(1 for _ in range(rank)))
-        self._ratios = ratios.astype(self._wide_dtype).reshape(column)
-        self._shifts = (ratios * means).astype(self._wide_dtype).reshape(column)
+        column = (2, -1, *(1 for _ in range(rank)))
+        self._ratios_and_shifts = np.stack([ratios, ratios * means]).astype(self._wide_dtype).reshape(column)
 
     def _start(self, shape: Any, dtype: Any = None) -> Any:
         count = len(self.candidates)
@@ -184,7 +183,8 @@ class ActivationMixture(keras.layers.Layer):
 
     def _combine(self, variable: Any) -> Any:
         """The coefficients that a value of the trained variable stands for."""
-        w = self.rate * ops.convert_to_tensor(variable)
+        w = ops.convert_to_tensor(variable)
+        w = w if self.rate == 1 else self.rate * w
         temperature = self.temperature if self.combination == "convex" else None
         return coefficients_of(w, self.combination, temperature, self._mask(w))
 
@@ -245,7 +245,10 @@ class ActivationMixture(keras.layers.Layer):
         c = self.coefficients if coefficients is None else ops.convert_to_tensor(coefficients)
         if not self.standardize:
             return ops.zeros(c.shape[1:], c.dtype), c
-        return self._offset - ops.sum(ops.multiply(c, self._shifts), axis=0), ops.multiply(c, self._ratios)
+        weights, shifts = ops.unstack(
+            ops.multiply(c, self._ratios_and_shifts), 2
+        )  # in one operation, for eager backends
+        return self._offset - ops.sum(shifts, axis=0), weights
 
     def drop(self, *candidates: Any) -> None:
         """Take candidates out of the mixture: their coefficients become 0, and they are no longer computed.

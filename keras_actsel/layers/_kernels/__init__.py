@@ -17,8 +17,7 @@ from keras_actsel.layers._kernels._plain import plain_sum
 
 Function = Callable[[Any], Any]
 
-_WITH_KERNEL = ("jax", "tensorflow", "torch")
-_LARGE = 2**18  # elements: below, what a kernel saves is less than what it costs
+_LARGE = {"jax": 2**18, "tensorflow": 2**18, "torch": 2**17}  # elements: below, a kernel costs more than it saves
 _BATCH = 32  # samples, where TensorFlow does not know how many
 
 
@@ -36,7 +35,7 @@ def mix(x: Any, weights: Any, offset: Any, functions: Sequence[Function], traini
         A tensor of x's shape.
     """
     backend = keras.backend.backend()
-    fits = training and backend in _WITH_KERNEL and _is_large(x)
+    fits = training and backend in _LARGE and _is_large(x, _LARGE[backend])
     fused = [k for k, function in enumerate(functions) if _is_known(function)] if fits else []
     if len(fused) < 2:
         return plain_sum(x, weights, offset, functions)
@@ -61,10 +60,10 @@ def _is_known(function: Function) -> bool:
     )
 
 
-def _is_large(x: Any) -> bool:
+def _is_large(x: Any, enough: int) -> bool:
     """Whether x is of a size for which kernels pay; of an unknown size only the number of samples is guessed."""
     samples, *sizes = x.shape or (1,)
     if samples is None and keras.backend.backend() == "tensorflow":
         samples = _BATCH
     known = all(isinstance(size, int) for size in (samples, *sizes))
-    return known and math.prod((samples, *sizes)) >= _LARGE and keras.backend.standardize_dtype(x.dtype) == "float32"
+    return known and math.prod((samples, *sizes)) >= enough and keras.backend.standardize_dtype(x.dtype) == "float32"
