@@ -91,5 +91,6 @@ def _loaded_modules_are_no_garbage():
     """Set aside what is loaded: `select` and keras-tuner collect garbage after each trial, and a full collection would
     pass over all of Keras and its backend each time, which takes as long as the trial.
     """
+    gc.unfreeze()
     gc.collect()
     gc.freeze()

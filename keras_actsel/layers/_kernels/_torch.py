@@ -46,10 +46,10 @@ class _Mix(torch.autograd.Function):
         ctx.save_for_backward(x, weights, offset)
         ctx.functions = functions
         total, parts = torch.empty_like(x), [_part(function) for function in functions]
-        for x_block, block in _blocks(x, total):
+        for x_block, block, value in _blocks(x, total, scratch=1):
             start = offset
             for part, weight in zip(parts, weights, strict=True):
-                start = torch.addcmul(start, part.value(x_block), weight, out=block)
+                start = torch.addcmul(start, part.value(x_block, value), weight, out=block)
         return total
 
     @staticmethod
@@ -60,22 +60,26 @@ class _Mix(torch.autograd.Function):
         x, weights, offset = ctx.saved_tensors
         parts = [_part(function) for function in ctx.functions]
         dx, dweights, doffset = torch.empty_like(x), torch.zeros_like(weights), torch.zeros_like(offset)
-        zero = torch.zeros_like(offset)
-        for x_block, block, dx_block in _blocks(x, gradient.contiguous(), dx):
-            start = zero
+        for x_block, block, dx_block, *scratch in _blocks(x, gradient.contiguous(), dx, scratch=2):
             for k, part in enumerate(parts):
-                value, slope = part.both(x_block, block)
+                value, slope = part.both(x_block, block, *scratch)
                 dweights[k] += _sum_of_products(value, block, offset)
-                start = torch.addcmul(start, slope, weights[k], out=dx_block)
+                torch.mul(slope, weights[k], out=dx_block) if k == 0 else dx_block.addcmul_(slope, weights[k])
             if ctx.needs_input_grad[2]:
                 doffset += block.sum_to_size(offset.shape)
         return dx, dweights, doffset, None
 
 
-def _blocks(*tensors: Any) -> Iterator[tuple[Any, ...]]:
-    """Tensors of one shape in step, some indices of their first axes at a time."""
-    rows = max(1, _BLOCK // max(1, tensors[0][:1].numel()))
-    return zip(*(tensor.split(rows) for tensor in tensors), strict=True)
+def _blocks(*tensors: Any, scratch: int) -> Iterator[tuple[Any, ...]]:
+    """Tensors of one shape in step, some indices of their first axes at a time, and room for as much to be written.
+
+    The room is the same memory for all blocks, which therefore stays in the cache.
+    """
+    x = tensors[0]
+    size = max(1, _BLOCK // max(1, x[:1].numel()))
+    rooms = [torch.empty_like(x[:size]) for _ in range(scratch)]
+    for blocks in zip(*(tensor.split(size) for tensor in tensors), strict=True):
+        yield *blocks, *(room[: len(blocks[0])] for room in rooms)
 
 
 def _sum_of_products(one: Any, other: Any, like: Any) -> Any:
@@ -93,14 +97,19 @@ def _is_plain(tensor: Any) -> bool:
 
 
 class _Part(NamedTuple):
-    """A function of the sum: x to f(x), and (x, gradient) to f(x) and gradient * f'(x)."""
+    """A function of the sum: (x, room) to f(x), and (x, gradient, room, room) to f(x) and gradient * f'(x).
 
-    value: Callable[[Any], Any]
-    both: Callable[[Any, Any], tuple[Any, Any]]
+    These may be written to the room, tensors of x's shape.
+    """
+
+    value: Callable[[Any, Any], Any]
+    both: Callable[[Any, Any, Any, Any], tuple[Any, Any]]
 
 
 def _part(function: Any) -> _Part:
-    return _KNOWN.get(function) or _Part(function, lambda x, gradient: _differentiated(function, x, gradient))
+    return _KNOWN.get(function) or _Part(
+        lambda x, _: function(x), lambda x, gradient, *_: _differentiated(function, x, gradient)
+    )
 
 
 def _differentiated(function: Any, x: Any, gradient: Any) -> tuple[Any, Any]:
@@ -112,12 +121,12 @@ def _differentiated(function: Any, x: Any, gradient: Any) -> tuple[Any, Any]:
     return value.detach(), torch.autograd.grad(value, variable, gradient)[0]
 
 
-def _known(value: Callable[[Any], Any], slope: Callable[[Any, Any, Any], Any]) -> _Part:
+def _known(value: Callable[[Any, Any], Any], slope: Callable[[Any, Any, Any, Any], Any]) -> _Part:
     """A function whose gradient PyTorch computes from gradient, x and f(x) in one operation."""
 
-    def both(x: Any, gradient: Any) -> tuple[Any, Any]:
-        f = value(x)
-        return f, slope(gradient, x, f)
+    def both(x: Any, gradient: Any, room: Any, other_room: Any) -> tuple[Any, Any]:
+        f = value(x, room)
+        return f, slope(gradient, x, f, other_room)
 
     return _Part(value, both)
 
@@ -125,14 +134,35 @@ def _known(value: Callable[[Any], Any], slope: Callable[[Any, Any, Any], Any]) -
 _KNOWN = {
     activations.get(name): part
     for name, part in {
-        "linear": _known(lambda x: x, lambda g, *_: g),
-        "relu": _known(torch.relu, lambda g, x, _: _aten.threshold_backward(g, x, 0)),
-        "elu": _known(_aten.elu, lambda g, x, _: _aten.elu_backward(g, 1, 1, 1, False, x)),
-        "gelu": _known(_aten.gelu, lambda g, x, _: _aten.gelu_backward(g, x)),
-        "silu": _known(_aten.silu, lambda g, x, _: _aten.silu_backward(g, x)),
-        "softplus": _known(_aten.softplus, lambda g, x, _: _aten.softplus_backward(g, x, 1, 20)),
-        "sigmoid": _known(torch.sigmoid, lambda g, _, f: _aten.sigmoid_backward(g, f)),
-        "tanh": _known(torch.tanh, lambda g, _, f: _aten.tanh_backward(g, f)),
+        "linear": _known(lambda x, _: x, lambda g, *_: g),
+        "relu": _known(
+            lambda x, room: torch.clamp_min(x, 0, out=room),
+            lambda g, x, _, room: _aten.threshold_backward.grad_input(g, x, 0, grad_input=room),
+        ),
+        "elu": _known(
+            lambda x, room: _aten.elu.out(x, out=room),
+            lambda g, x, _, room: _aten.elu_backward.grad_input(g, 1, 1, 1, False, x, grad_input=room),
+        ),
+        "gelu": _known(
+            lambda x, room: _aten.gelu.out(x, out=room),
+            lambda g, x, _, room: _aten.gelu_backward.grad_input(g, x, grad_input=room),
+        ),
+        "silu": _known(
+            lambda x, room: _aten.silu.out(x, out=room),
+            lambda g, x, _, room: _aten.silu_backward.grad_input(g, x, grad_input=room),
+        ),
+        "softplus": _known(
+            lambda x, room: _aten.softplus.out(x, out=room),
+            lambda g, x, _, room: _aten.softplus_backward.grad_input(g, x, 1, 20, grad_input=room),
+        ),
+        "sigmoid": _known(
+            lambda x, room: torch.sigmoid(x, out=room),
+            lambda g, _, f, room: _aten.sigmoid_backward.grad_input(g, f, grad_input=room),
+        ),
+        "tanh": _known(
+            lambda x, room: torch.tanh(x, out=room),
+            lambda g, _, f, room: _aten.tanh_backward.grad_input(g, f, grad_input=room),
+        ),
     }.items()
 }
 """Functions for which automatic differentiation would do no more, but takes longer to say so."""
