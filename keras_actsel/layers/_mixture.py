@@ -245,10 +245,8 @@ class ActivationMixture(keras.layers.Layer):
         c = self.coefficients if coefficients is None else ops.convert_to_tensor(coefficients)
         if not self.standardize:
             return ops.zeros(c.shape[1:], c.dtype), c
-        weights, shifts = ops.unstack(
-            ops.multiply(c, self._ratios_and_shifts), 2
-        )  # in one operation, for eager backends
-        return self._offset - ops.sum(shifts, axis=0), weights
+        both = ops.multiply(c, self._ratios_and_shifts)  # one operation rather than two, for eager backends
+        return self._offset - ops.sum(both[1], axis=0), both[0]
 
     def drop(self, *candidates: Any) -> None:
         """Take candidates out of the mixture: their coefficients become 0, and they are no longer computed.
@@ -282,7 +280,10 @@ class ActivationMixture(keras.layers.Layer):
         store["kept"] = np.array(self._kept)
 
     def load_own_variables(self, store: Any) -> None:
-        """Weights of a file, and which candidates were in the mixture; after another number of them as after `drop`."""
+        """Weights of a file, and which candidates were in the mixture.
+
+        If these are others than are in it here, a compiled model has to be compiled anew, as after `drop`.
+        """
         if "kept" in store:
             self._kept = tuple(int(k) for k in np.array(store["kept"]))
         super().load_own_variables({key: store[key] for key in store.keys() if key != "kept"})  # noqa: SIM118

@@ -68,11 +68,8 @@ def drift(before: Any, after: Any, x: Any, y: Any = None) -> Drift:
         raise ValueError(f"`drift` needs inputs that can be read twice, one sample or more. Received: x={_short(x)}.")
     outputs = [tree.flatten(model.predict(x, verbose=0)) for model in (before, after)]
     differences = _differences(*outputs)
-    scores = (
-        []
-        if y is None
-        else [model.evaluate(x, y, verbose=0, return_dict=True) for model in (before, _scored_as(before, after))]
-    )
+    scored = [] if y is None else [before, _scored_as(before, after)]
+    scores = [model.evaluate(x, y, verbose=0, return_dict=True) for model in scored]
     return Drift(float(differences.max()), float(differences.mean()), *scores)
 
 
