@@ -6,7 +6,7 @@
 A small network of convolutions with batch normalization and mixtures is trained and collapsed by each rule. Then the
 exports that the backend serves (SavedModel and OpenVINO, or ONNX) are written, opened again in the format's own
 runtime, and their numbers compared with those of the trained model. At last predictions are timed in interleaved
-rounds against the same network with the functions written by hand.
+rounds against the same network with the functions written by hand, by Keras and in the runtimes of the exports.
 """
 
 import argparse
@@ -91,36 +91,36 @@ def measure_drift(model, x, x_test, y_test):
 # Exports
 
 
-def export(model, route, x, folder):
-    """The outputs of an exported model, opened again by the runtime of its format."""
-    path = str(folder / {"savedmodel": "saved", "openvino": "model.xml", "onnx": "model.onnx"}[route])
+def exported(model, route, x, folder):
+    """An exported model, opened again by the runtime of its format, as a function of NumPy arrays."""
+    path = str(Path(folder) / {"savedmodel": "saved", "openvino": "model.xml", "onnx": "model.onnx"}[route])
     if route == "savedmodel":
         import tensorflow as tf
 
         model.export(path, format="tf_saved_model", verbose=False)
         loaded = tf.saved_model.load(path)  # which owns the weights, and has to be held
-        return loaded.serve(x).numpy()
+        return lambda x: loaded.serve(x).numpy()
     if route == "openvino":
         import openvino
 
         model.export(path, format="openvino", verbose=False)
         compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-        return compiled(x)[0]
+        return lambda x: compiled(x)[0]
     import onnxruntime
 
     write_onnx(model, x, path)
     session = onnxruntime.InferenceSession(path)
-    return session.run(None, {session.get_inputs()[0].name: x})[0]
+    return lambda x: session.run(None, {session.get_inputs()[0].name: x})[0]
 
 
 def write_onnx(model, x, path):
+    model(x)  # Keras exports what has been called
     if BACKEND == "torch":
         model.export(path, format="onnx", verbose=False)
         return
     import onnx
     from jax2onnx import to_onnx
 
-    model(x)
     onnx.save(to_onnx(model, inputs=[("B", *x.shape[1:])]), path)
 
 
@@ -129,7 +129,7 @@ def measure_exports(model, x):
     for route in ROUTES[BACKEND]:
         with tempfile.TemporaryDirectory() as folder:
             try:
-                found = np.asarray(export(model, route, x, Path(folder)))
+                found = np.asarray(exported(model, route, x, folder)(x))
             except ImportError as error:
                 print(f"  {route:11} not measured: {error}")
                 continue
@@ -200,6 +200,26 @@ def measure_speed(model, collapsed, x, rounds):
         "collapsed": runner(collapsed, x),
         "mixture": runner(model, x),
     }
+    print(f"  batch {len(x)}, Keras")
+    compare(runs, rounds)
+
+
+def measure_exported_speed(model, collapsed, x, rounds):
+    for route in ROUTES[BACKEND]:
+        with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+            try:
+                hand = exported(by_hand(model, as_graph=False), route, x, one)
+                ours = exported(collapsed, route, x, other)
+            except ImportError as error:
+                print(f"  {route} not measured: {error}")
+                continue
+            print(f"  batch {len(x)}, {route}")
+            calls = {"by hand": hand, "by hand again": hand, "collapsed": ours}
+            compare({name: lambda call=call: call(x) for name, call in calls.items()}, rounds)
+
+
+def compare(runs, rounds):
+    """Print the time of each function as a ratio to the first, in interleaved rounds."""
     times = {name: [] for name in runs}
     for run in runs.values():
         run()
@@ -210,7 +230,7 @@ def measure_speed(model, collapsed, x, rounds):
             runs[name]()
             times[name].append(time.perf_counter() - start)
     base = np.array(times["by hand"])
-    print(f"  batch {len(x)}: by hand {1e3 * np.median(base):.2f} ms")
+    print(f"    by hand takes {1e3 * np.median(base):.2f} ms")
     for name in list(runs)[1:]:
         ratios = np.array(times[name]) / base
         low, high = np.percentile(ratios, [25, 75])
@@ -233,6 +253,7 @@ def main():
         if position == 0:
             for batch in (1, 128):
                 measure_speed(model, collapsed, x_test[:batch], options.rounds)
+                measure_exported_speed(model, collapsed, x_test[:batch], options.rounds)
 
 
 if __name__ == "__main__":
