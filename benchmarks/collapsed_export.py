@@ -204,6 +204,33 @@ def measure_speed(model, collapsed, x, rounds):
     compare(runs, rounds)
 
 
+def measure_calls(rounds, count=10):
+    """What calling a function costs, in a network of `count` such sites on one row of 16 numbers."""
+
+    def function(x):
+        return ops.add(ops.leaky_relu(x, negative_slope=0.3), ops.multiply(0.2, ops.tanh(x)))
+
+    def nested(x):
+        inputs = keras.Input(batch_shape=(None, None))
+        return keras.Model(inputs, function(inputs))(x)
+
+    def applied(x):
+        inputs = keras.Input(batch_shape=(None, None))
+        return keras.layers.Activation(keras.Model(inputs, function(inputs)))(x)
+
+    def network(site):
+        inputs = h = keras.Input((16,))
+        for _ in range(count):
+            h = site(h)
+        return keras.Model(inputs, h)
+
+    hand = runner(network(keras.layers.Activation(function)), np.ones((1, 16), "float32"))
+    forms = {"by hand, as nodes": function, "a model of nodes": nested, "a layer of it": applied}
+    made = {name: runner(network(site), np.ones((1, 16), "float32")) for name, site in forms.items()}
+    print(f"{count} sites on a row of 16 numbers ({BACKEND})")
+    compare({"by hand": hand, "by hand again": hand, **made}, rounds)
+
+
 def measure_exported_speed(model, collapsed, x, rounds):
     for route in ROUTES[BACKEND]:
         with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
@@ -251,6 +278,7 @@ def main():
         collapsed = measure_drift(model, x, x_test, y_test)
         measure_exports(collapsed, x_test[:32])
         if position == 0:
+            measure_calls(options.rounds)
             for batch in (1, 128):
                 measure_speed(model, collapsed, x_test[:batch], options.rounds)
                 measure_exported_speed(model, collapsed, x_test[:batch], options.rounds)
