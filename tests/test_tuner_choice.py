@@ -41,6 +41,13 @@ def test_the_shortlist_of_select_is_the_default(hp):
     assert hp.space[0].values == list(SHORTLIST)
 
 
+def test_a_mixture_of_ones_own_functions_is_copied_too(hp):
+    mixture = layers.ActivationMixture([lambda x: x * keras.ops.sigmoid(2.0 * x), "relu"], name="own")
+    first, second = (chosen(hp, "own", ["relu", mixture]) for _ in range(2))
+    assert first is not second
+    assert first.candidates == mixture.candidates
+
+
 def test_each_call_gives_a_new_layer(hp):
     candidates = ["prelu", layers.ActivationMixture(["relu", "tanh"])]
     first, second = (hp_activation(hp, candidates=candidates) for _ in range(2))
