@@ -58,7 +58,8 @@ class Combination:
     def scale(self) -> Any:
         """What all of it can be divided by, so that one function is not multiplied: the weight of the heaviest.
 
-        1 if each is missing in some channel, or next to nothing there: it hides what may be infinite.
+        1 if each function has in some channel the weight 0, by which nothing can be divided, or next to nothing beside
+        another's.
         """
         if not self.terms:
             return 1.0
